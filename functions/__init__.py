@@ -1,0 +1,1 @@
+"""One module per event family: the place to extend."""

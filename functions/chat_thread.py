@@ -1,0 +1,40 @@
+"""Chat threads: created, deleted, properties updated."""
+
+import azure.functions as func
+
+from shared.decoding import Event
+from shared.handling import EventFamily
+from shared.outcomes import Outcome
+from shared.payloads import (
+    ChatThreadCreatedWithUser,
+    ChatThreadPropertiesUpdatedPerUser,
+    ChatThreadWithUserDeleted,
+)
+
+family = EventFamily("chat_thread")
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
+
+
+@blueprint.function_name("chat_thread")
+@blueprint.event_grid_trigger(arg_name="event")
+async def chat_thread(event: str) -> None:
+    """Take the chat thread events of a Communication Services resource."""
+    await family.handle(event)
+
+
+@family.on(ChatThreadCreatedWithUser)
+async def created(event: Event[ChatThreadCreatedWithUser]) -> Outcome:
+    """Pass on a new thread with its participants."""
+    return Outcome.of(event)
+
+
+@family.on(ChatThreadWithUserDeleted)
+async def deleted(event: Event[ChatThreadWithUserDeleted]) -> Outcome:
+    """Pass on that a thread is gone."""
+    return Outcome.of(event)
+
+
+@family.on(ChatThreadPropertiesUpdatedPerUser)
+async def properties_updated(event: Event[ChatThreadPropertiesUpdatedPerUser]) -> Outcome:
+    """Pass on the properties that changed."""
+    return Outcome.of(event)

@@ -1,0 +1,1 @@
+"""What every event family shares: decoding, outcomes, fates, storage."""

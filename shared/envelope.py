@@ -1,0 +1,126 @@
+"""JSON text to Envelope: the Event Grid or CloudEvents wrapper around an event's data."""
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+UNKNOWN_SOURCE = "unknown"
+"""The source of an event that names none; CloudEvents requires one."""
+
+
+class Reason(StrEnum):
+    """Why an event was refused: the dead letter's `reason`."""
+
+    INVALID_JSON = "invalid_json"
+    INVALID_ENVELOPE = "invalid_envelope"
+    UNSUPPORTED_EVENT_TYPE = "unsupported_event_type"
+    MISROUTED_EVENT_TYPE = "misrouted_event_type"
+    INVALID_DATA = "invalid_data"
+    UNTRUSTED_SOURCE = "untrusted_source"
+    REJECTED = "rejected"
+
+
+class DecodeError(Exception):
+    """An event that no retry can cure. `detail` names a JSON path and never holds a value of the event."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """An event before its data is decoded."""
+
+    id: str
+    source: str
+    """The ACS resource id as it arrived; its casing is not stable."""
+    type: str
+    subject: str | None
+    time: str | None
+    """RFC 3339 in UTC; None where the event has no readable time."""
+    data: Any
+
+
+def parse_json(text: str) -> Any:
+    """Return the JSON value; the last of duplicate keys wins. Raises DecodeError (`invalid_json`)."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        raise DecodeError(Reason.INVALID_JSON, "The event is not valid JSON.") from None
+    except RecursionError:
+        raise DecodeError(Reason.INVALID_JSON, "The event is nested too deeply.") from None
+
+
+def parse_envelope(document: Any) -> Envelope:
+    """Read either schema's envelope, and mixtures of both. Raises DecodeError (`invalid_envelope`)."""
+    if not isinstance(document, dict):
+        raise DecodeError(Reason.INVALID_ENVELOPE, f"Expected an object, got {json_type(document)} - at `$`.")
+    event_type = text_at(document, "eventType", "type")
+    event_id = text_at(document, "id")
+    if event_type is None:
+        raise DecodeError(
+            Reason.INVALID_ENVELOPE, "Expected a non-empty string - at `$.eventType` or `$.type`."
+        )
+    if event_id is None:
+        raise DecodeError(Reason.INVALID_ENVELOPE, "Expected a non-empty string - at `$.id`.")
+    return Envelope(
+        id=event_id,
+        source=text_at(document, "topic", "source") or UNKNOWN_SOURCE,
+        type=event_type,
+        subject=text_at(document, "subject"),
+        time=utc_time(document.get("eventTime", document.get("time"))),
+        data=document.get("data"),
+    )
+
+
+def text_at(document: Any, *keys: str) -> str | None:
+    """Return the first non-empty string under one of the keys, or None."""
+    if not isinstance(document, dict):
+        return None
+    values = (document.get(key) for key in keys)
+    return next((value for value in values if isinstance(value, str) and value), None)
+
+
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r"(\.[0-9]{1,9})?(Z|z|[+-][0-9]{2}:[0-9]{2})?"
+)
+
+
+def utc_time(value: Any) -> str | None:
+    """Return a time as RFC 3339 in UTC with the fraction as it came, or None for what is no time.
+
+    A time without an offset is UTC: ACS sends no other.
+    """
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    date, clock, fraction, offset = match.groups(default="")
+    try:
+        instant = datetime.fromisoformat(f"{date}T{clock}{offset.upper() or 'Z'}").astimezone(UTC)
+        text = f"{instant.isoformat()[:19]}{fraction}Z"
+        msgspec.convert(text, datetime)
+    except (ValueError, OverflowError, msgspec.ValidationError):
+        return None
+    return text
+
+
+def json_type(value: Any) -> str:
+    """Name a value's JSON type, with its article."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+        case _:
+            return "an object"

@@ -1,0 +1,112 @@
+"""Which handler gets an event, and which fate it meets."""
+
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from azure.core.exceptions import HttpResponseError
+from msgspec import UNSET
+
+from shared.decoding import Event, decode
+from shared.envelope import DecodeError, Envelope, Reason, parse_envelope, parse_json
+from shared.outcomes import Outcome, dead_letter
+from shared.payloads import PAYLOADS, Family, Payload
+from shared.settings import SettingsError, get_settings
+from shared.sink import SinkTimeoutError, get_sink
+from shared.telemetry import Delivery, Fate
+
+type Outcomes = Outcome | Iterable[Outcome] | None
+type Handler[P: Payload] = Callable[[Event[P]], Awaitable[Outcomes]]
+
+
+class RejectEvent(Exception):  # noqa: N818 - read as what a handler does: raise RejectEvent
+    """Raised by a handler to dead-letter an event on purpose; the reason must hold nothing of the event."""
+
+
+class DeliveryError(Exception):
+    """A fault that a retry may cure. Says what failed and where, never another error's text: it may quote."""
+
+
+class EventFamily:
+    """The handlers of one event family: one function, one queue."""
+
+    def __init__(self, name: Family) -> None:
+        self.name = name
+        self.handlers: dict[type[Payload], Handler[Any]] = {}
+
+    def on[P: Payload](self, payload_type: type[P]) -> Callable[[Handler[P]], Handler[P]]:
+        """Register the handler of one kind of event. Raises ValueError for a kind of another family."""
+
+        def register(handler: Handler[P]) -> Handler[P]:
+            if payload_type.family != self.name:
+                raise ValueError(
+                    f"{payload_type.__name__} belongs to {payload_type.family}, not to {self.name}"
+                )
+            if payload_type in self.handlers:
+                raise ValueError(f"{payload_type.__name__} has a handler already")
+            self.handlers[payload_type] = handler
+            return handler
+
+        return register
+
+    async def handle(self, text: str) -> None:
+        """Take one delivery to its fate. Raises what a retry may cure, with no text of the event in it."""
+        delivery = Delivery(self.name)
+        try:
+            fate = await self._deliver(text, delivery)
+        except Exception as error:
+            delivery.reason = type(error).__name__
+            delivery.log(Fate.RAISED)
+            if isinstance(error, SettingsError | SinkTimeoutError):
+                raise
+            raise DeliveryError(_describe(error)) from None
+        delivery.log(fate)
+
+    async def _deliver(self, text: str, delivery: Delivery) -> Fate:
+        settings = get_settings()
+        document: Any = UNSET
+        try:
+            document = parse_json(text)
+            envelope = parse_envelope(document)
+            delivery.event_id = envelope.id
+            outcomes = await self._outcomes(envelope, delivery)
+        except DecodeError as error:
+            delivery.reason = error.reason
+            letter = dead_letter(text, document, function=self.name, error=error)
+            await get_sink().write(settings.dead_letter_queue, [letter])
+            return Fate.DEAD_LETTERED
+        if not outcomes:
+            return Fate.IGNORED
+        await get_sink().write(settings.queues[self.name], outcomes)
+        return Fate.WRITTEN
+
+    async def _outcomes(self, envelope: Envelope, delivery: Delivery) -> list[Outcome]:
+        payload_type = PAYLOADS.get(envelope.type)
+        if payload_type is None:
+            raise DecodeError(Reason.UNSUPPORTED_EVENT_TYPE, "No handler takes this event type.")
+        delivery.event_type = envelope.type
+        if payload_type.family != self.name:
+            raise DecodeError(
+                Reason.MISROUTED_EVENT_TYPE, f"This event type belongs to the function {payload_type.family}."
+            )
+        if not get_settings().trusts(envelope.source):
+            raise DecodeError(Reason.UNTRUSTED_SOURCE, "The event's source is not among ACS_SOURCES.")
+        event = decode(envelope, payload_type)
+        try:
+            result = await self.handlers[payload_type](event)
+        except RejectEvent as rejection:
+            raise DecodeError(Reason.REJECTED, str(rejection)) from None
+        if result is None:
+            return []
+        return [result] if isinstance(result, Outcome) else list(result)
+
+
+def _describe(error: Exception) -> str:
+    """Name an error's type and the places it came through, without its text."""
+    status = (
+        f" {error.status_code} {getattr(error, 'error_code', '')}"
+        if isinstance(error, HttpResponseError)
+        else ""
+    )
+    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    return f"{type(error).__name__}{status} at {' > '.join(places)}"

@@ -1,0 +1,171 @@
+"""App settings, read on first use into frozen values."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Self
+
+QUEUE_SETTINGS: Mapping[str, tuple[str, str]] = {
+    "sms": ("SMS_QUEUE", "acs-sms"),
+    "chat_message": ("CHAT_MESSAGE_QUEUE", "acs-chat-message"),
+    "chat_thread": ("CHAT_THREAD_QUEUE", "acs-chat-thread"),
+    "membership": ("MEMBERSHIP_QUEUE", "acs-membership"),
+}
+"""Each family's setting and its default."""
+
+STORAGE_SETTINGS = ("OutcomesStorage", "AzureWebJobsStorage")
+"""Where the connection is looked for, in this order."""
+
+_AZURITE = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+)
+"""What `UseDevelopmentStorage=true` stands for; the key is the one that Azurite publishes."""
+
+
+class SettingsError(Exception):
+    """An app setting that is missing or wrong; names the key and what it should look like, not its value."""
+
+
+@dataclass(frozen=True)
+class IdentityStorage:
+    """A storage account reached with a managed identity or the developer's own login."""
+
+    queue_service_uri: str
+    blob_service_uri: str | None
+    managed_identity: bool
+    client_id: str | None
+
+
+@dataclass(frozen=True)
+class ConnectionStringStorage:
+    """A storage account reached with a connection string."""
+
+    connection_string: str
+
+    def __repr__(self) -> str:
+        """Hide the key."""
+        return "ConnectionStringStorage(...)"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the app."""
+
+    storage: ConnectionStringStorage | IdentityStorage
+    queues: Mapping[str, str]
+    """Queue names by family."""
+    dead_letter_queue: str
+    oversize_container: str
+    outcome_ttl_seconds: int
+    """-1 never expires."""
+    acs_sources: frozenset[str]
+    """Lower-case ACS resource ids; empty trusts any."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read all settings. Raises SettingsError."""
+        return cls(
+            storage=_storage(environ),
+            queues={family: _queue(environ, *setting) for family, setting in QUEUE_SETTINGS.items()},
+            dead_letter_queue=_queue(environ, "DEAD_LETTER_QUEUE", "acs-dead-letter"),
+            oversize_container=_name(environ, "OVERSIZE_CONTAINER", "acs-outcomes", longest=63),
+            outcome_ttl_seconds=_ttl(environ),
+            acs_sources=_sources(environ),
+        )
+
+    def trusts(self, source: str) -> bool:
+        """Tell whether events of this ACS resource are accepted; resource ids are case-insensitive."""
+        return not self.acs_sources or source.lower() in self.acs_sources
+
+
+@cache
+def get_settings() -> Settings:
+    """Return the settings of this process; a wrong one is read again on the next call."""
+    return Settings.from_environ(os.environ)
+
+
+def _storage(environ: Mapping[str, str]) -> ConnectionStringStorage | IdentityStorage:
+    for key in STORAGE_SETTINGS:
+        if text := environ.get(key, "").strip():
+            return ConnectionStringStorage(_connection_string(key, text))
+        if queue_uri := _service_uri(environ, key, "queue"):
+            return IdentityStorage(
+                queue_service_uri=queue_uri,
+                blob_service_uri=_service_uri(environ, key, "blob"),
+                managed_identity=_managed_identity(environ, f"{key}__credential"),
+                client_id=environ.get(f"{key}__clientId") or None,
+            )
+    raise SettingsError(
+        "OutcomesStorage is missing: set it to a storage connection string, or set "
+        "OutcomesStorage__queueServiceUri to https://ACCOUNT.queue.core.windows.net."
+    )
+
+
+def _connection_string(key: str, text: str) -> str:
+    if text.rstrip(";").lower() == "usedevelopmentstorage=true":
+        return _AZURITE
+    parts = {part.partition("=")[0].strip().lower() for part in text.split(";")}
+    if not ({"accountname", "accountkey"} <= parts or {"queueendpoint", "sharedaccesssignature"} <= parts):
+        raise SettingsError(
+            f"{key} is no storage connection string: it should be UseDevelopmentStorage=true, or look like "
+            "DefaultEndpointsProtocol=https;AccountName=NAME;AccountKey=KEY;EndpointSuffix=core.windows.net."
+        )
+    return text
+
+
+def _service_uri(environ: Mapping[str, str], key: str, service: str) -> str | None:
+    name = f"{key}__{service}ServiceUri"
+    uri = environ.get(name, "").strip()
+    account = environ.get(f"{key}__accountName", "").strip()
+    if not uri and account:
+        return f"https://{account}.{service}.core.windows.net"
+    if uri and not re.fullmatch(r"https://[^/?#\s]+(/[^?#\s]*)?", uri):
+        raise SettingsError(
+            f"{name} should be the account's {service} endpoint, https://HOST, without a query."
+        )
+    return uri.rstrip("/") or None
+
+
+def _managed_identity(environ: Mapping[str, str], key: str) -> bool:
+    credential = environ.get(key, "").strip().lower()
+    if credential not in ("", "managedidentity"):
+        raise SettingsError(f"{key} should be managedidentity, or absent for a developer's own login.")
+    return credential == "managedidentity"
+
+
+def _queue(environ: Mapping[str, str], key: str, default: str) -> str:
+    """Return a queue name of at most 56 characters, which leaves room for a consumer's `-poison` queue."""
+    return _name(environ, key, default, longest=56)
+
+
+def _name(environ: Mapping[str, str], key: str, default: str, *, longest: int) -> str:
+    name = environ.get(key, "").strip() or default
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or not 3 <= len(name) <= longest:
+        raise SettingsError(
+            f"{key} should be 3 to {longest} lower-case letters, digits and single dashes between them."
+        )
+    return name
+
+
+def _ttl(environ: Mapping[str, str]) -> int:
+    key = "OUTCOME_TTL_SECONDS"
+    text = environ.get(key, "").strip() or "-1"
+    if text != "-1" and not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise SettingsError(
+            f"{key} should be a number of seconds above 0, or -1 for messages that never expire."
+        )
+    return int(text)
+
+
+def _sources(environ: Mapping[str, str]) -> frozenset[str]:
+    key = "ACS_SOURCES"
+    sources = frozenset(
+        part.strip().rstrip("/").lower() for part in environ.get(key, "").split(",") if part.strip()
+    )
+    if not all(source.startswith("/subscriptions/") for source in sources):
+        raise SettingsError(f"{key} should be ACS resource ids, /subscriptions/..., separated by commas.")
+    return sources

@@ -1,0 +1,143 @@
+"""Writes outcomes to Azure Storage queues; those too large for a message go to a blob first (claim check)."""
+
+import asyncio
+import hashlib
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import msgspec
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.storage.queue import TextBase64EncodePolicy
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+from shared.outcomes import Outcome
+from shared.settings import ConnectionStringStorage, IdentityStorage, Settings, get_settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.storage.blob.aio import ContainerClient
+
+MESSAGE_LIMIT = 49_152
+"""Bytes that a message of 64 KiB holds once they are Base64."""
+
+WRITE_TIMEOUT = 18.0
+"""Seconds that all writes of one delivery may take, with retries. Event Grid waits 30 s, then sends again."""
+
+
+class SinkTimeoutError(Exception):
+    """Storage did not take an outcome in time."""
+
+
+class QueueSink:
+    """The process's connection to storage; belongs to the event loop that it was made on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # The worker passes on every record; azure-core writes one for each request.
+        for name in ("azure.core", "azure.identity", "azure.storage"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._options: dict[str, Any] = {
+            "transport": AioHttpTransport(use_env_settings=False),
+            "retry_total": 3,
+            "initial_backoff": 1,
+            "increment_base": 2,
+            "random_jitter_range": 1,
+            "connection_timeout": 3,
+            "read_timeout": 6,
+        }
+        self._credential = _credential(settings.storage)
+        self._service = self._connect()
+        self._queues: dict[str, QueueClient] = {}
+
+    async def write(self, queue: str, outcomes: list[Outcome]) -> None:
+        """Write outcomes, creating a missing queue. Raises SinkTimeoutError or an azure-core error."""
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                for outcome in outcomes:
+                    await self._write(queue, outcome)
+        except TimeoutError:
+            raise SinkTimeoutError(f"Storage did not answer within {WRITE_TIMEOUT:.0f} s.") from None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._service.close()
+        if self._credential is not None:
+            await self._credential.close()
+
+    async def _write(self, queue: str, outcome: Outcome) -> None:
+        document = outcome.encode()
+        if len(document) > MESSAGE_LIMIT:
+            reference = await self._store(outcome.type, document)
+            claim = msgspec.structs.replace(outcome, dataref=reference, data=msgspec.UNSET)
+            document = claim.encode()
+        client = self._queue(queue)
+        text = document.decode()
+        try:
+            await client.send_message(text, time_to_live=self._settings.outcome_ttl_seconds)
+        except ResourceNotFoundError:
+            with suppress(ResourceExistsError):
+                await client.create_queue()
+            await client.send_message(text, time_to_live=self._settings.outcome_ttl_seconds)
+
+    def _queue(self, name: str) -> QueueClient:
+        if name not in self._queues:
+            self._queues[name] = self._service.get_queue_client(
+                name, message_encode_policy=TextBase64EncodePolicy()
+            )
+        return self._queues[name]
+
+    def _connect(self) -> QueueServiceClient:
+        match self._settings.storage:
+            case ConnectionStringStorage(connection_string):
+                return QueueServiceClient.from_connection_string(connection_string, **self._options)
+            case IdentityStorage(queue_service_uri=uri):
+                return QueueServiceClient(uri, credential=self._credential, **self._options)
+
+    async def _store(self, outcome_type: str, document: bytes) -> str:
+        """Put a document into the oversize container; return its URL. A redelivery overwrites it."""
+        container = self._container()
+        name = f"{outcome_type}/{hashlib.sha256(document).hexdigest()}.json"
+        try:
+            await container.upload_blob(name, document, overwrite=True)
+        except ResourceNotFoundError:
+            with suppress(ResourceExistsError):
+                await container.create_container()
+            await container.upload_blob(name, document, overwrite=True)
+        return f"{container.url}/{name}"
+
+    def _container(self) -> "ContainerClient":
+        # Imported only when used: few outcomes are this large, and every cold start would pay.
+        from azure.storage.blob.aio import BlobServiceClient
+
+        match self._settings.storage:
+            case ConnectionStringStorage(connection_string):
+                service = BlobServiceClient.from_connection_string(connection_string, **self._options)
+            case IdentityStorage(queue_service_uri=queue_uri, blob_service_uri=blob_uri):
+                uri = blob_uri or queue_uri.replace(".queue.", ".blob.", 1)
+                service = BlobServiceClient(uri, credential=self._credential, **self._options)
+        return service.get_container_client(self._settings.oversize_container)
+
+
+def _credential(storage: ConnectionStringStorage | IdentityStorage) -> "AsyncTokenCredential | None":
+    if not isinstance(storage, IdentityStorage):
+        return None
+    # Imported only when used: it costs a cold start more than everything else here.
+    from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+    if storage.managed_identity:
+        return ManagedIdentityCredential(client_id=storage.client_id)
+    return DefaultAzureCredential()
+
+
+_sinks: WeakKeyDictionary[asyncio.AbstractEventLoop, QueueSink] = WeakKeyDictionary()
+
+
+def get_sink() -> QueueSink:
+    """Return the sink of the running event loop, connected on first use. Raises SettingsError."""
+    loop = asyncio.get_running_loop()
+    if loop not in _sinks:
+        _sinks[loop] = QueueSink(get_settings())
+    return _sinks[loop]
