@@ -42,7 +42,7 @@ class QueueSink:
         self._options: dict[str, Any] = {
             "transport": AioHttpTransport(use_env_settings=False),
             "retry_total": 3,
-            "initial_backoff": 1,
+            "initial_backoff": 0,
             "increment_base": 2,
             "random_jitter_range": 1,
             "connection_timeout": 3,

@@ -1,0 +1,48 @@
+"""Reads the app's queues as a consumer does, with Microsoft's own clients."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.core.messaging import CloudEvent
+from azure.storage.queue import QueueClient, QueueMessage, TextBase64DecodePolicy
+
+
+class Queues:
+    """The outcome queues and the dead-letter queue of one account."""
+
+    def __init__(self, connection_string: str, names: Mapping[str, str], dead_letter_queue: str) -> None:
+        self._connection_string = connection_string
+        self._names = names
+        self._dead_letter_queue = dead_letter_queue
+
+    def outcomes(self, family: str) -> list[dict[str, Any]]:
+        """Return the outcomes of a family."""
+        return [json.loads(message.content) for message in self.messages(self._names[family])]
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """Return the dead letters."""
+        return [json.loads(message.content) for message in self.messages(self._dead_letter_queue)]
+
+    def cloud_events(self, family: str) -> list[CloudEvent[Any]]:
+        """Return the outcomes of a family as azure-core reads them."""
+        return [CloudEvent.from_json(message.content) for message in self.messages(self._names[family])]
+
+    def everything(self) -> list[dict[str, Any]]:
+        """Return what is in all queues."""
+        return [
+            *(outcome for family in self._names for outcome in self.outcomes(family)),
+            *self.dead_letters(),
+        ]
+
+    def messages(self, queue: str) -> list[QueueMessage]:
+        """Return a queue's messages; none where the queue is missing."""
+        client = QueueClient.from_connection_string(
+            self._connection_string, queue, message_decode_policy=TextBase64DecodePolicy()
+        )
+        with client:
+            try:
+                return list(client.peek_messages(max_messages=32))
+            except ResourceNotFoundError:
+                return []

@@ -1,0 +1,117 @@
+"""Whatever a new event type needs is named when it is forgotten."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from azure.eventgrid import SystemEventNames
+
+from function_app import app
+from shared import outcomes
+from shared.payloads import PAYLOADS
+from tests.events import FAMILIES, PROJECT, SAMPLES, golden, sample
+
+DEPLOYED = [PROJECT / "function_app.py", *PROJECT.glob("functions/*.py"), *PROJECT.glob("shared/*.py")]
+PURE = ["envelope", "payloads", "decoding", "outcomes"]
+
+
+def imports(file: Path) -> set[str]:
+    """Return the modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+def test_every_event_type_is_one_that_event_grid_knows() -> None:
+    """Event type names are Microsoft's own."""
+    assert PAYLOADS.keys() <= {name.value for name in SystemEventNames}
+
+
+def test_every_payload_has_a_handler() -> None:
+    """A supported event type is handled by its family."""
+    handled = {payload_type for family in FAMILIES.values() for payload_type in family.handlers}
+    assert set(PAYLOADS.values()) == handled
+
+
+def test_every_event_type_has_a_sample_and_a_golden_outcome() -> None:
+    """An event type is shown, and held to what it gives."""
+    assert PAYLOADS.keys() == {sample(name)["eventType"] for name in SAMPLES}
+    assert SAMPLES == sorted(path.stem for path in (PROJECT / "tests" / "golden").glob("*.json"))
+    assert {payload.outcome_type for payload in PAYLOADS.values()} == {
+        golden(name)["type"] for name in SAMPLES
+    }
+
+
+def test_samples_name_no_real_phone_number() -> None:
+    """Numbers in samples are of the range 555-01xx, which is nobody's."""
+    for name in ("sms-received", "sms-delivery-report"):
+        data = sample(name)["data"]
+        assert all(data[key][-7:-2] == "55501" for key in ("From", "To"))
+
+
+def test_every_family_is_a_function_of_the_app() -> None:
+    """One Event Grid trigger for each family, whose argument is the event's text."""
+    functions = {function.get_function_name(): function for function in app.get_functions()}
+    assert FAMILIES.keys() == functions.keys()
+    for function in functions.values():
+        assert [("eventGridTrigger", "event")] == [(item.type, item.name) for item in function.get_bindings()]
+        assert function.get_user_function().__annotations__["event"] is str
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    """Dead letters carry the project's version."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert outcomes.APP_VERSION == project["version"]
+
+
+@pytest.mark.parametrize("file", DEPLOYED, ids=lambda file: file.name)
+def test_nothing_deployed_imports_what_is_not(file: Path) -> None:
+    """local, ops, bench and tests stay on the developer's machine."""
+    assert not {"local", "ops", "bench", "tests", "samples", "infra"} & {
+        name.partition(".")[0] for name in imports(file)
+    }
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_what_makes_outcomes_is_pure(name: str) -> None:
+    """No client, environment, clock or log: the same event gives the same bytes."""
+    allowed = {"azure.eventgrid", "msgspec", "msgspec.structs", *(f"shared.{other}" for other in PURE)}
+    standard = {"collections.abc", "datetime", "enum", "functools", "hashlib", "re", "types", "typing"}
+    assert imports(PROJECT / "shared" / f"{name}.py") <= allowed | standard
+    assert ".now(" not in (PROJECT / "shared" / f"{name}.py").read_text()
+
+
+def test_the_deployed_files_alone_import_without_settings_or_connections(tmp_path: Path) -> None:
+    """A cold start reads no setting and connects to nothing; wrong settings do not stop it."""
+    for file in DEPLOYED:
+        target = tmp_path / file.relative_to(PROJECT)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(file, target)
+    script = """
+import sys
+sys.addaudithook(lambda name, args: name.startswith("socket.connect") and sys.exit("connected"))
+import function_app
+from shared.settings import get_settings
+assert get_settings.cache_info().misses == 0
+assert not {"azure.identity", "azure.storage.blob"} & sys.modules.keys()
+"""
+    environ = os.environ | {"OutcomesStorage": "wrong", "SMS_QUEUE": "WRONG"}
+    command = [sys.executable, "-W", "error", "-c", script]
+    subprocess.run(command, cwd=tmp_path, env=environ, check=True, timeout=60)
+
+
+def test_host_settings_keep_the_apps_own_records() -> None:
+    """The host logs functions at Information, and Application Insights samples none of their records away."""
+    host = json.loads((PROJECT / "host.json").read_text())
+    assert host["logging"]["logLevel"]["Function"] == "Information"
+    assert "Trace" in host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")

@@ -1,0 +1,104 @@
+"""App settings: read on first use, and wrong in a way that says which and how."""
+
+import pytest
+
+from shared.settings import ConnectionStringStorage, IdentityStorage, Settings, SettingsError
+
+STORAGE = {
+    "OutcomesStorage": "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=c2VjcmV0;EndpointSuffix=x"
+}
+
+
+def test_defaults() -> None:
+    """With a storage connection alone every other setting has its documented default."""
+    settings = Settings.from_environ(STORAGE)
+    assert settings.queues == {
+        "sms": "acs-sms",
+        "chat_message": "acs-chat-message",
+        "chat_thread": "acs-chat-thread",
+        "membership": "acs-membership",
+    }
+    assert settings.dead_letter_queue == "acs-dead-letter"
+    assert settings.oversize_container == "acs-outcomes"
+    assert settings.outcome_ttl_seconds == -1
+    assert settings.trusts("/subscriptions/any")
+
+
+def test_the_host_storage_is_the_fallback() -> None:
+    """Where OutcomesStorage is absent the app writes to the storage that the Functions host has."""
+    assert Settings.from_environ({"AzureWebJobsStorage": STORAGE["OutcomesStorage"]}).storage == (
+        ConnectionStringStorage(STORAGE["OutcomesStorage"])
+    )
+
+
+def test_development_storage_is_azurite() -> None:
+    """UseDevelopmentStorage=true, which Core Tools' templates hold, is understood."""
+    storage = Settings.from_environ({"AzureWebJobsStorage": "UseDevelopmentStorage=true"}).storage
+    assert isinstance(storage, ConnectionStringStorage)
+    assert "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1" in storage.connection_string
+
+
+def test_identity_needs_no_connection_string() -> None:
+    """The Functions convention for identity-based connections."""
+    environ = {
+        "OutcomesStorage__queueServiceUri": "https://a.queue.core.windows.net/",
+        "OutcomesStorage__credential": "managedidentity",
+        "OutcomesStorage__clientId": "id",
+    }
+    assert Settings.from_environ(environ).storage == IdentityStorage(
+        queue_service_uri="https://a.queue.core.windows.net",
+        blob_service_uri=None,
+        managed_identity=True,
+        client_id="id",
+    )
+
+
+def test_sources_are_compared_without_regard_to_case() -> None:
+    """ARM resource ids are case-insensitive, and their casing in events is not stable."""
+    settings = Settings.from_environ(STORAGE | {"ACS_SOURCES": " /subscriptions/A/resourceGroups/B/ ,,"})
+    assert settings.trusts("/subscriptions/a/resourcegroups/b")
+    assert not settings.trusts("/subscriptions/a/resourcegroups/c")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("OutcomesStorage", "secret"),
+        ("OutcomesStorage", "AccountName=a"),
+        ("SMS_QUEUE", "Upper"),
+        ("CHAT_MESSAGE_QUEUE", "a--b"),
+        ("CHAT_THREAD_QUEUE", "ab"),
+        ("MEMBERSHIP_QUEUE", "x" * 57),
+        ("DEAD_LETTER_QUEUE", "-a-b"),
+        ("OVERSIZE_CONTAINER", "x" * 64),
+        ("OUTCOME_TTL_SECONDS", "-5"),
+        ("OUTCOME_TTL_SECONDS", "a week"),
+        ("ACS_SOURCES", "contoso-acs"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_not_quoted(key: str, value: str) -> None:
+    """The error names the key and what it should look like; the value may be a secret."""
+    with pytest.raises(SettingsError, match=rf"^{key} .*should be") as wrong:
+        Settings.from_environ(STORAGE | {key: value})
+    assert value not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("OutcomesStorage__queueServiceUri", "http://a"), ("OutcomesStorage__credential", "password")],
+)
+def test_a_wrong_identity_setting_is_named(key: str, value: str) -> None:
+    """The same for identity-based connections."""
+    with pytest.raises(SettingsError, match=rf"^{key} should be"):
+        Settings.from_environ({"OutcomesStorage__queueServiceUri": "https://a", key: value})
+
+
+def test_a_missing_storage_says_what_to_set() -> None:
+    """Without any storage the error names the setting."""
+    with pytest.raises(SettingsError, match=r"^OutcomesStorage is missing"):
+        Settings.from_environ({})
+
+
+def test_a_printed_setting_shows_no_key() -> None:
+    """Settings may end up in a traceback or a log."""
+    assert "c2VjcmV0" not in repr(Settings.from_environ(STORAGE))
