@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.core.messaging import CloudEvent
+from azure.storage.blob import BlobClient
 from azure.storage.queue import QueueClient, QueueMessage, TextBase64DecodePolicy
 
 
@@ -36,13 +38,28 @@ class Queues:
             *self.dead_letters(),
         ]
 
+    def referenced(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the whole document of a message that refers to a blob."""
+        container, name = message["dataref"].split("/devstoreaccount1/")[1].split("/", 1)
+        with BlobClient.from_connection_string(self._connection_string, container, name) as blob:
+            document: dict[str, Any] = json.loads(blob.download_blob().readall())
+        return document
+
     def messages(self, queue: str) -> list[QueueMessage]:
         """Return a queue's messages; none where the queue is missing."""
-        client = QueueClient.from_connection_string(
-            self._connection_string, queue, message_decode_policy=TextBase64DecodePolicy()
-        )
-        with client:
+        with self._client(queue) as client:
             try:
                 return list(client.peek_messages(max_messages=32))
             except ResourceNotFoundError:
                 return []
+
+    def clear(self) -> None:
+        """Empty all queues."""
+        for queue in (*self._names.values(), self._dead_letter_queue):
+            with self._client(queue) as client, suppress(ResourceNotFoundError):
+                client.clear_messages()
+
+    def _client(self, queue: str) -> QueueClient:
+        return QueueClient.from_connection_string(
+            self._connection_string, queue, message_decode_policy=TextBase64DecodePolicy()
+        )

@@ -1,0 +1,114 @@
+"""The whole path: HTTP endpoint, Microsoft's worker runtime, the app, storage, and a consumer's clients."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from local import stack as local_stack
+from local.stack import Stack
+from shared.settings import Settings
+from tests.events import SAMPLES, as_cloud_event, golden, sample
+from tests.queues import Queues
+from tests.test_handling import BAD
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack() -> AsyncIterator[Stack]:
+    """Run the local stack on free ports."""
+    async with local_stack.running(port=0, storage_port=0) as running:
+        yield running
+
+
+@pytest.fixture
+def queues(stack: Stack) -> Iterator[Queues]:
+    """Empty the queues after the test."""
+    settings = Settings.from_environ({"OutcomesStorage": stack.connection_string})
+    found = Queues(stack.connection_string, settings.queues, settings.dead_letter_queue)
+    yield found
+    found.clear()
+
+
+async def post(stack: Stack, function: str, body: str | bytes) -> tuple[int, str]:
+    """Deliver as Event Grid does; the answer's status and body."""
+    headers = {"aeg-event-type": "Notification", "Content-Type": "application/json"}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(stack.endpoint, params={"functionName": function}, data=body, headers=headers) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+def family_of(name: str) -> str:
+    """Return the family of a sample, from the type of its outcome."""
+    family: str = golden(name)["type"].split(".")[1].replace("-", "_")
+    return family
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("cloud_events", [False, True], ids=["event grid", "cloud events"])
+async def test_an_event_comes_out_as_its_outcome(
+    name: str, cloud_events: bool, stack: Stack, queues: Queues
+) -> None:
+    """In both schemas, read with azure-storage-queue and azure-core's CloudEvent."""
+    body = as_cloud_event(sample(name)) if cloud_events else [sample(name)]
+    assert await post(stack, family_of(name), json.dumps(body)) == (202, "")
+    (event,) = queues.cloud_events(family_of(name))
+    expected = golden(name)
+    assert (event.id, event.source, event.type) == (expected["id"], expected["source"], expected["type"])
+    assert event.data == expected["data"]
+    assert [expected] == queues.everything()
+
+
+@pytest.mark.parametrize("text", [text for text, *_ in BAD.values() if text[0] == "{" and len(text) > 1])
+async def test_a_bad_event_is_accepted_and_dead_lettered(text: str, stack: Stack, queues: Queues) -> None:
+    """Event Grid would send it again for a day otherwise."""
+    assert await post(stack, "sms", text) == (202, "")
+    (letter,) = queues.everything()
+    assert letter["type"] == "acs.dead-letter"
+    assert letter["data"]["original"] == json.loads(text)
+
+
+async def test_a_batch_with_a_bad_event_loses_nothing(stack: Stack, queues: Queues) -> None:
+    """The good ones are written, the bad one is dead-lettered, and the batch is not sent again."""
+    events = [sample("sms-received"), {"bad": True}, sample("sms-delivery-report")]
+    assert await post(stack, "sms", json.dumps(events)) == (202, "")
+    types = sorted(outcome["type"] for outcome in queues.everything())
+    assert types == ["acs.dead-letter", "acs.sms.delivery-reported", "acs.sms.received"]
+
+
+async def test_a_redelivery_is_the_same_bytes(stack: Stack, queues: Queues) -> None:
+    """A consumer that has seen (source, id) may drop the second."""
+    for _ in range(2):
+        assert await post(stack, "sms", json.dumps(sample("sms-received"))) == (202, "")
+    first, second = queues.messages("acs-sms")
+    assert first.content == second.content
+    assert first.id != second.id
+
+
+async def test_a_thread_of_250_participants_comes_out_whole(stack: Stack, queues: Queues) -> None:
+    """A document over the queue's limit is in the blob that the message refers to."""
+    event: dict[str, Any] = sample("chat-thread-created")
+    (member, *_) = event["data"]["members"]
+    event["data"]["members"] = [
+        member | {"memberId": f"{member['memberId']}{number}"} for number in range(250)
+    ]
+    assert await post(stack, "chat_thread", json.dumps(event)) == (202, "")
+    (message,) = queues.everything()
+    assert "data" not in message
+    assert len(queues.referenced(message)["data"]["participants"]) == 250
+
+
+async def test_many_at_once_are_all_written(stack: Stack, queues: Queues) -> None:
+    """Invocations share one connection to storage without getting into each other's way."""
+    events = [sample("chat-message-received") | {"id": f"event-{number:02}"} for number in range(30)]
+    answers = await asyncio.gather(*(post(stack, "chat_message", json.dumps(event)) for event in events))
+    assert {(202, "")} == set(answers)
+    ids = {outcome["id"] for outcome in queues.outcomes("chat_message")}
+    assert ids == {f"event-{number:02}:acs.chat-message.received" for number in range(30)}
