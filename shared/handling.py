@@ -102,11 +102,12 @@ class EventFamily:
 
 
 def _describe(error: Exception) -> str:
-    """Name an error's type and the places it came through, without its text."""
+    """Name an error's type and the places of this app that it came through, without its text."""
     status = (
         f" {error.status_code} {getattr(error, 'error_code', '')}"
         if isinstance(error, HttpResponseError)
         else ""
     )
-    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename}:{frame.lineno}" for frame in frames if "site-packages" not in frame.filename]
     return f"{type(error).__name__}{status} at {' > '.join(places)}"
