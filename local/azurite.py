@@ -1,0 +1,98 @@
+"""Runs Azurite, Microsoft's emulator of Azure Storage."""
+
+import asyncio
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from local.errors import LocalError
+from local.node import find_node
+from local.ports import HOST
+
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+
+SERVICES = ("blob", "queue", "table")
+"""On successive ports, in this order."""
+
+# Azurite's standard input is a pipe from this process, which closes on purpose or by dying, even of SIGKILL.
+_STOP_WITH_PARENT = 'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid)).resume()'
+
+
+def connection_string(first_port: int) -> str:
+    """Return how clients reach an Azurite whose blob service is on this port; the key is public."""
+    endpoints = "".join(
+        f"{service.title()}Endpoint=http://{HOST}:{port}/devstoreaccount1;"
+        for port, service in enumerate(SERVICES, first_port)
+    )
+    return (
+        "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1"
+        f"OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;{endpoints}"
+    )
+
+
+@asynccontextmanager
+async def running(project_dir: Path, first_port: int, data_dir: Path) -> AsyncIterator[Process]:
+    """Run Azurite until the context ends, its data in a folder; its ports must be free."""
+    process = await _start(_command(project_dir, first_port, data_dir))
+    try:
+        await _answering(process, first_port)
+        yield process
+    finally:
+        await _stop(process)
+
+
+def _command(project_dir: Path, first_port: int, data_dir: Path) -> list[str]:
+    script = project_dir / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+    if not script.is_file():
+        raise LocalError(f"Azurite is not installed in {project_dir / 'node_modules'}: run `make setup`")
+    command = [str(find_node()), "--import", _STOP_WITH_PARENT, str(script)]
+    # Today's SDKs send an API version that Azurite does not know yet and would refuse.
+    command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--location", str(data_dir)]
+    for port, service in enumerate(SERVICES, first_port):
+        command += [f"--{service}Host", HOST, f"--{service}Port", str(port)]
+    return command
+
+
+async def _start(command: list[str]) -> Process:
+    # In a session of its own, Ctrl-C reaches only this process, which then stops Azurite last.
+    return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=DEVNULL, start_new_session=True)
+
+
+async def _answering(process: Process, first_port: int) -> None:
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            for port in range(first_port, first_port + len(SERVICES)):
+                while not await _accepts(port):
+                    _require_running(process)
+                    await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise LocalError(f"Azurite did not answer within {START_SECONDS:.0f} seconds") from None
+
+
+async def _accepts(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+def _require_running(process: Process) -> None:
+    if process.returncode is not None:
+        raise LocalError(f"Azurite ended as it started, with exit code {process.returncode}")
+
+
+async def _stop(process: Process) -> None:
+    assert process.stdin is not None  # noqa: S101 - it was started with a pipe
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,38 @@
+"""TCP ports of this machine: which are taken, which are free."""
+
+import os
+import random
+import socket
+
+from local.errors import LocalError
+
+HOST = "127.0.0.1"
+
+
+def is_taken(port: int) -> bool:
+    """Tell whether something else holds this port."""
+    with socket.socket() as probe:
+        if os.name == "posix":
+            # Otherwise a port counts as taken for a minute after its last connection.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+def require_free(port: int, use: str, option: str) -> None:
+    """Raise LocalError when the port is taken, with the option that chooses another."""
+    if is_taken(port):
+        raise LocalError(
+            f"port {port} for {use} is taken: stop what listens there, or choose another with {option}"
+        )
+
+
+def free_block(length: int) -> int:
+    """Return the first of so many successive free ports, below those that outgoing connections are given."""
+    while True:
+        first = random.randrange(12_000, 32_000 - length)  # noqa: S311 - no secret
+        if not any(is_taken(port) for port in range(first, first + length)):
+            return first

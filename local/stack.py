@@ -1,0 +1,99 @@
+"""The whole local stack: storage, worker and endpoint, started and stopped together.
+
+Storage and worker end even when this process is killed; a kill leaves only the temporary data folder behind.
+"""
+
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from local import azurite, host, ports
+from local.environment import app_environment
+from local.errors import LocalError
+from local.worker_process import ReloadingWorker, reloading
+
+PROJECT_DIR = Path(__file__).parent.parent
+DEFAULT_PORT = 7071
+DEFAULT_STORAGE_PORT = 10000
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that is up."""
+
+    port: int
+    storage_port: int
+    workers: ReloadingWorker
+    azurite: Process
+
+    @property
+    def endpoint(self) -> str:
+        """The URL that events are posted to, with `?functionName=NAME`."""
+        return endpoint(self.port)
+
+    @property
+    def connection_string(self) -> str:
+        """What an Azure Storage client connects with."""
+        return azurite.connection_string(self.storage_port)
+
+    @property
+    def queue_url(self) -> str:
+        return f"http://{ports.HOST}:{self.storage_port + 1}/devstoreaccount1"
+
+
+def endpoint(port: int) -> str:
+    return f"http://{ports.HOST}:{port}{host.PATH}"
+
+
+@asynccontextmanager
+async def running(
+    *,
+    port: int = DEFAULT_PORT,
+    storage_port: int = DEFAULT_STORAGE_PORT,
+    data_dir: Path | None = None,
+    project_dir: Path = PROJECT_DIR,
+    report: Callable[[str], None] = print,
+) -> AsyncIterator[Stack]:
+    """Run the stack until the context ends; 0 takes any free port, no `data_dir` a temporary one.
+
+    Raises LocalError when it cannot start.
+    """
+    _require_free_ports(port, storage_port)
+    storage_port = storage_port or ports.free_block(len(azurite.SERVICES))
+
+    def environment() -> dict[str, str]:
+        return app_environment(project_dir, azurite.connection_string(storage_port))
+
+    environment()  # a wrong settings file stops the start, and only reports itself when it is edited later
+    with _folder(data_dir) as folder:
+        async with (
+            azurite.running(project_dir, storage_port, folder) as process,
+            reloading(project_dir, environment, report) as workers,
+            host.serving(workers.current, port) as bound_port,
+        ):
+            yield Stack(bound_port, storage_port, workers, process)
+
+
+def _require_free_ports(port: int, storage_port: int) -> None:
+    if port:
+        ports.require_free(port, "the endpoint", "--port")
+    for offset, service in enumerate(azurite.SERVICES) if storage_port else ():
+        ports.require_free(storage_port + offset, f"{service} storage", "--storage-port")
+    if storage_port and storage_port <= port < storage_port + len(azurite.SERVICES):
+        raise LocalError(f"port {port} is both the endpoint's and storage's: choose another with --port")
+
+
+@contextmanager
+def _folder(data_dir: Path | None) -> Iterator[Path]:
+    if data_dir is None:
+        with TemporaryDirectory(prefix="azurite-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalError(f"cannot keep data in {data_dir}: {error.strerror}") from None
+    yield data_dir

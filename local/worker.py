@@ -1,0 +1,155 @@
+"""The worker process: loads the app into Microsoft's Python worker runtime and invokes its functions.
+
+It takes requests from standard input and ends when that does, so it cannot outlive the host.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO
+
+from azure_functions_runtime import handle_event, start_threadpool_executor
+from azure_functions_runtime.bindings.datumdef import Datum
+from azure_functions_runtime.bindings.meta import load_binding_registry
+from azure_functions_runtime.native_invocation import invocation_request_native
+
+from local import frames
+from local.app_code import is_app_code
+from local.frames import Hello, Reply, Request
+
+DRAIN_SECONDS = 5.0
+"""How long invocations may go on after the host has let go."""
+
+
+# The protobuf messages that indexing asks for; the numbers are those of the real one's enumerations.
+_PROTOS = SimpleNamespace(
+    BindingInfo=type("BindingInfo", (SimpleNamespace,), {"undefined": 0, "in": 0, "out": 1, "inout": 2}),
+    RpcFunctionMetadata=SimpleNamespace,
+)
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the host, which lets invocations end
+    requests, replies = _take_streams()
+    _configure_logging()
+    asyncio.run(_serve(requests, replies))
+    logging.shutdown()
+    # As in the cloud, where the process is simply ended: the app's connections stay open all its life.
+    os._exit(0)
+
+
+def _take_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Take the protocol's streams away from the app, whose print() goes to standard error instead."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return requests, replies
+
+
+def _configure_logging() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"
+    )
+    logging.getLogger("azure").setLevel(logging.WARNING)
+    # azure-functions tells every app without HTTP triggers, through the root logger, that it has none.
+    logging.getLogger().addFilter(lambda record: not str(record.msg).startswith("Auth level is not applied"))
+
+
+async def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    try:
+        functions = _load_app(Path.cwd())
+    except BaseException as error:  # the app may raise anything, SystemExit included
+        _send(replies, Hello([], _explain(error, Path.cwd())))
+        return
+    _send(replies, Hello(list(functions)))
+    running: set[asyncio.Task[None]] = set()
+    while request := await asyncio.to_thread(_next_request, requests):
+        task = asyncio.create_task(_answer(replies, request, functions))
+        running.add(task)
+        task.add_done_callback(running.discard)
+    if running:
+        await asyncio.wait(running, timeout=DRAIN_SECONDS)
+
+
+def _next_request(requests: BinaryIO) -> Request | None:
+    """Wait for a request; once the host lets go, see that this process ends whatever the app does."""
+    request = frames.read(requests, Request)
+    if request is None:
+        deadline = threading.Timer(DRAIN_SECONDS + 1, os._exit, (1,))
+        deadline.daemon = True
+        deadline.start()
+    return request
+
+
+def _load_app(folder: Path) -> dict[str, str]:
+    """Index the app as the cloud's worker does, and return the ids of its functions by name."""
+    handle_event.protos = _PROTOS
+    load_binding_registry()
+    with _quiet("azure.functions"):  # it logs what it raises as well
+        handle_event.load_function_metadata(str(folder), caller_info="worker_init_request")
+    start_threadpool_executor()
+    functions = {function.name: function.function_id for function in handle_event._metadata_result or ()}
+    if not functions:
+        raise RuntimeError(f"no function found in {folder / 'function_app.py'}")
+    return functions
+
+
+@contextmanager
+def _quiet(logger_name: str) -> Iterator[None]:
+    logger = logging.getLogger(logger_name)
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(logging.NOTSET)
+
+
+def _explain(error: BaseException, folder: Path) -> str:
+    """Return the error after the app's own lines that led to it."""
+    if isinstance(error, ImportError) and isinstance(error.__context__, ImportError):
+        error = error.__context__  # without the page of advice on the cloud that the runtime appends
+    frames_of_app = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if is_app_code(Path(frame.filename), folder)
+    ]
+    lines = [
+        f"  {Path(frame.filename).relative_to(folder)}:{frame.lineno}: {frame.line}"
+        for frame in frames_of_app
+    ]
+    return "\n".join([*lines, "".join(traceback.format_exception_only(error)).rstrip()])
+
+
+async def _answer(replies: BinaryIO, request: Request, functions: dict[str, str]) -> None:
+    try:
+        error = await _invoke(str(request.id), functions[request.function], request.event)
+    except BaseException as failure:  # SystemExit in a function is that function's failure, not the worker's
+        error = repr(failure)
+    _send(replies, Reply(request.id, error))
+
+
+async def _invoke(invocation_id: str, function_id: str, event: str) -> str | None:
+    """Return the error's text if the function fails; the runtime logs the rest."""
+    (argument,) = handle_event._functions.get_function(function_id).input_types
+    succeeded, _, _, error, _ = await invocation_request_native(
+        invocation_id, function_id, [(argument, Datum(event, "json"))], {}
+    )
+    return None if succeeded else str(error)
+
+
+def _send(replies: BinaryIO, message: Hello | Reply) -> None:
+    with suppress(BrokenPipeError):  # the host was killed; the requests end next
+        replies.write(frames.encode(message))
+        replies.flush()
+
+
+if __name__ == "__main__":
+    main()

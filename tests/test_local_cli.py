@@ -1,0 +1,560 @@
+"""The local stack: its commands as processes, and the real worker and storage behind them."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+import aiohttp
+import pytest
+from azure.storage.queue import QueueClient
+
+from local import ports, queues, sending, stack
+from local.errors import LocalError
+from local.node import MINIMUM_NODE, wheel_node
+from local.stack import PROJECT_DIR, Stack
+
+APP = """
+import asyncio, os
+import azure.functions as func
+
+app = func.FunctionApp()
+
+@app.function_name("echo")
+@app.event_grid_trigger(arg_name="event")
+async def echo(event: str) -> None:
+    print("printed by the app", flush=True)
+    with open("received.txt", "w") as file:
+        file.write(event)
+
+@app.function_name("fail")
+@app.event_grid_trigger(arg_name="event")
+async def fail(event: str) -> None:
+    raise RuntimeError("on purpose")
+
+@app.function_name("leave")
+@app.event_grid_trigger(arg_name="event")
+async def leave(event: str) -> None:
+    raise SystemExit(3)
+
+@app.function_name("slow")
+@app.event_grid_trigger(arg_name="event")
+async def slow(event: str) -> None:
+    open("started.txt", "w").close()
+    await asyncio.sleep(2)
+
+@app.function_name("setting")
+@app.event_grid_trigger(arg_name="event")
+async def setting(event: str) -> None:
+    with open("received.txt", "w") as file:
+        file.write(os.environ["GREETING"])
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of `python -m local` to its end."""
+    command = [sys.executable, "-m", "local", *arguments]
+    return subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=30, check=False)
+
+
+def assert_one_line(error: str) -> None:
+    """Assert that an error is one that a person can read."""
+    assert error.startswith("error: ")
+    assert 1 == error.count("\n")
+
+
+class TestCommandLine:
+    """What the commands answer without a stack."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            ([], ["up", "send", "outcomes"]),
+            (["up"], ["--no-samples", "--port", "--storage-port", "--data-dir"]),
+            (["send"], ["--cloudevents", "--function", "sms-received"]),
+            (["outcomes"], ["--follow", "--json", "QUEUE"]),
+        ],
+    )
+    def test_help_names_everything(self, arguments: list[str], expected: list[str]) -> None:
+        """--help works everywhere, and names each command, option and sample."""
+        result = run(*arguments, "--help")
+
+        assert (0, "") == (result.returncode, result.stderr)
+        assert [] == [text for text in expected if text not in result.stdout]
+
+    def test_no_command_is_a_usage_error(self) -> None:
+        """Without a command, the usage is printed and the exit code is 2."""
+        result = run()
+
+        assert 2 == result.returncode
+        assert result.stderr.startswith("usage: python -m local")
+
+    def test_an_unknown_sample_lists_the_samples(self) -> None:
+        """A name that is neither sample nor file is an error that lists the samples."""
+        result = run("send", "nonsense")
+
+        assert 1 == result.returncode
+        assert_one_line(result.stderr)
+        assert "sms-received" in result.stderr
+
+    def test_sending_to_nobody_is_an_error(self) -> None:
+        """Where no endpoint answers, the error says how to start one."""
+        port = ports.free_block(1)
+        result = run("send", "sms-received", "--port", str(port))
+
+        assert 1 == result.returncode
+        assert_one_line(result.stderr)
+        assert f"port {port}" in result.stderr
+
+    def test_unreachable_storage_is_an_error(self) -> None:
+        """Where no storage answers, the error comes soon and says how to start it."""
+        started = time.monotonic()
+        result = run("outcomes", "--storage-port", str(ports.free_block(3)))
+
+        assert 1 == result.returncode
+        assert_one_line(result.stderr)
+        assert "python -m local up" in result.stderr
+        assert time.monotonic() - started < 10
+
+    @pytest.mark.parametrize(
+        ("offset", "option"), [(0, "--storage-port"), (1, "--storage-port"), (3, "--port")]
+    )
+    def test_a_taken_port_is_an_error(self, offset: int, option: str) -> None:
+        """A port that something else holds is named before anything starts, with the option to change it."""
+        first = ports.free_block(4)
+        with socket.create_server(("127.0.0.1", first + offset)):
+            result = run("up", "--storage-port", str(first), "--port", str(first + 3))
+
+        assert (1, "") == (result.returncode, result.stdout)
+        assert_one_line(result.stderr)
+        assert f"port {first + offset} " in result.stderr
+        assert result.stderr.rstrip().endswith(option)
+
+
+class TestDeliveries:
+    """What is sent for a sample or a file."""
+
+    def test_events_go_to_the_functions_of_their_types(self, tmp_path: Path) -> None:
+        """Each event of a file becomes a delivery to its family's function."""
+        names = ("sms-received", "participant-added")
+        events = [json.loads((PROJECT_DIR / "samples" / f"{name}.json").read_bytes()) for name in names]
+        file = tmp_path / "events.json"
+        file.write_text(json.dumps(events))
+
+        found = sending.deliveries(str(file), cloudevents=False, function=None)
+
+        assert ["sms", "membership"] == [delivery.function for delivery in found]
+        assert [[event] for event in events] == [json.loads(delivery.body) for delivery in found]
+
+    def test_a_cloudevent_keeps_the_event(self) -> None:
+        """CloudEvents' schema carries the same event under its own names."""
+        event = json.loads((PROJECT_DIR / "samples" / "sms-received.json").read_bytes())
+
+        (delivery,) = sending.deliveries("sms-received", cloudevents=True, function=None)
+
+        assert json.loads(delivery.body) == {
+            "id": event["id"],
+            "source": event["topic"],
+            "type": event["eventType"],
+            "subject": event["subject"],
+            "time": event["eventTime"],
+            "specversion": "1.0",
+            "datacontenttype": "application/json",
+            "data": event["data"],
+        }
+
+    def test_a_named_function_gets_the_file_untouched(self, tmp_path: Path) -> None:
+        """With a function named, even what is no JSON is sent as it is."""
+        file = tmp_path / "broken"
+        file.write_bytes(b"\xff{")
+
+        (delivery,) = sending.deliveries(str(file), cloudevents=False, function="sms")
+
+        assert ("sms", b"\xff{") == (delivery.function, delivery.body)
+
+    @pytest.mark.parametrize("text", ["{", "[1]", '{"eventType": "Other"}', "{}"])
+    def test_a_file_without_a_function_is_an_error(self, tmp_path: Path, text: str) -> None:
+        """What no function takes is an error that offers to name one."""
+        file = tmp_path / "event.json"
+        file.write_text(text)
+
+        with pytest.raises(LocalError, match="--function NAME"):
+            sending.deliveries(str(file), cloudevents=False, function=None)
+
+
+@dataclass
+class Up:
+    """A running `up`, and what it printed until it was ready."""
+
+    process: subprocess.Popen[str]
+    port: int
+    storage_port: int
+    output: list[str] = field(default_factory=list)
+
+    def read_until(self, wanted: str) -> str:
+        """Read what it prints up to a line that holds this text."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line)
+            if wanted in line:
+                return line
+        raise AssertionError(f"{wanted!r} not in {self.output}")
+
+
+@contextmanager
+def up(*arguments: str) -> Iterator[Up]:
+    """Run `up` as a process until the context ends."""
+    first = ports.free_block(4)
+    command = [
+        sys.executable,
+        "-m",
+        "local",
+        "up",
+        "--storage-port",
+        str(first),
+        "--port",
+        str(first + 3),
+        *arguments,
+    ]
+    with subprocess.Popen(
+        command, cwd=PROJECT_DIR, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            running = Up(process, first + 3, first)
+            running.read_until("ready ")
+            yield running
+        finally:
+            process.terminate()
+
+
+def _processes() -> list[tuple[int, int, str]]:
+    """Return the id, the parent's id and the command of every process that is no zombie."""
+    command = ("ps", "-A", "-o", "pid=,ppid=,stat=,args=")
+    listing = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [line.split(maxsplit=3) for line in listing.stdout.splitlines()]
+    return [
+        (int(row[0]), int(row[1]), row[3]) for row in rows if len(row) == 4 and not row[2].startswith("Z")
+    ]
+
+
+def children(pid: int) -> dict[int, str]:
+    """Return the commands of a process's children, by their ids."""
+    return {child: command for child, parent, command in _processes() if parent == pid}
+
+
+def wait_until_gone(pids: set[int]) -> set[int]:
+    """Return those of the processes that are still there after a while."""
+    deadline = time.monotonic() + 10
+    while (left := pids & {pid for pid, _, _ in _processes()}) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
+class TestUp:
+    """The stack as the process that a developer starts."""
+
+    def test_samples_become_outcomes(self) -> None:
+        """The samples are delivered, and `outcomes` shows what `up` did: one outcome each, valid JSON."""
+        with up() as running:
+            running.read_until("acs.membership.participant-removed")
+            shown = run("outcomes", "--storage-port", str(running.storage_port), "--json")
+            one_queue = run(
+                "outcomes", "acs-sms", "no-such-queue", "--storage-port", str(running.storage_port)
+            )
+
+        documents = [json.loads(line) for line in shown.stdout.splitlines()]
+        assert len(sending.sample_names()) == len({document["id"] for document in documents})
+        assert {"1.0"} == {document["specversion"] for document in documents}
+        assert ["acs-sms", "acs-sms"] == [line.split()[0] for line in one_queue.stdout.splitlines()]
+
+    def test_send_delivers_and_says_so(self, tmp_path: Path) -> None:
+        """Events sent in both schemas are accepted, and what is no event is dead-lettered."""
+        broken = tmp_path / "broken.json"
+        broken.write_text("[{}]")
+        with up("--no-samples") as running:
+            port = ("--port", str(running.port))
+            sent = run("send", "sms-received", "chat-thread-created", "--cloudevents", *port)
+            refused = run("send", str(broken), "--function", "sms", *port)
+            unknown = run("send", str(broken), "--function", "none", *port)
+            shown = run("outcomes", "--storage-port", str(running.storage_port))
+
+        assert ["202 sms sms-received", "202 chat_thread chat-thread-created"] == sent.stdout.splitlines()
+        assert (0, 0, 1) == (sent.returncode, refused.returncode, unknown.returncode)
+        assert "cannot find function: 'none'" in unknown.stdout
+        assert "acs.dead-letter (invalid_envelope)" in shown.stdout
+        assert 3 == len(shown.stdout.splitlines())
+
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+    def test_a_signal_ends_everything(self, name: str) -> None:
+        """Ctrl-C and its like end storage and worker as well, with exit code 0."""
+        with up("--no-samples") as running:
+            started = set(children(running.process.pid))
+            running.process.send_signal(getattr(signal, name))
+
+            assert 0 == running.process.wait(15)
+
+        assert 2 == len(started)
+        assert set() == wait_until_gone(started)
+
+    def test_nothing_outlives_a_killed_stack(self, tmp_path: Path) -> None:
+        """Storage and worker end by themselves where `up` could not end them."""
+        with up("--no-samples", "--data-dir", str(tmp_path)) as running:
+            started = set(children(running.process.pid))
+            running.process.kill()
+
+        assert 2 == len(started)
+        assert set() == wait_until_gone(started)
+
+    async def test_a_blocked_function_does_not_outlive_the_stack(self, tiny: "Tiny") -> None:
+        """A function that blocks its worker is given up when the stack ends."""
+        tiny.edit(APP.replace("await asyncio.sleep(2)", "import time; time.sleep(60)"))
+        worker = await tiny.stack.workers.current()
+        blocked = worker.invoke("slow", "{}")
+        await until((tiny.folder / "started.txt").exists)
+        await worker.stop()
+
+        assert await blocked is not None
+        assert set() == wait_until_gone({worker.pid})
+
+    def test_storage_that_ends_is_an_error(self) -> None:
+        """Without storage the stack is of no use: it says so and ends."""
+        with up("--no-samples") as running:
+            processes = children(running.process.pid)
+            (storage,) = (pid for pid, command in processes.items() if "local.worker" not in command)
+            os.kill(storage, signal.SIGKILL)
+            running.read_until("error: Azurite ended by itself")
+
+            assert 1 == running.process.wait(15)
+
+
+class TestOutcomes:
+    """How queues are shown."""
+
+    async def test_what_is_not_shown_is_counted(self, tiny: "Tiny") -> None:
+        """A queue shows its 32 oldest messages, and says how many more there are."""
+        with QueueClient.from_connection_string(tiny.stack.connection_string, "acs-sms") as queue:
+            await asyncio.to_thread(queue.create_queue)
+            for number in range(queues.PEEK_LIMIT + 2):
+                await asyncio.to_thread(queue.send_message, f"no outcome {number}")
+
+        storage_port = str(tiny.stack.storage_port)
+        shown = await asyncio.to_thread(run, "outcomes", "acs-sms", "--json", "--storage-port", storage_port)
+
+        assert [f"no outcome {number}" for number in range(queues.PEEK_LIMIT)] == shown.stdout.splitlines()
+        assert "acs-sms: 2 more not shown\n" == shown.stderr
+
+    async def test_new_outcomes_are_followed(self, tiny: "Tiny") -> None:
+        """--follow shows what is there and then what is new, each once, until Ctrl-C."""
+        port = str(tiny.stack.storage_port)
+        options = ("--follow", "--json", "--storage-port", port)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "local", "outcomes", "acs-sms", *options),
+            cwd=PROJECT_DIR,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        lines = []
+        with QueueClient.from_connection_string(tiny.stack.connection_string, "acs-sms") as queue:
+            await asyncio.to_thread(queue.create_queue)
+            for text in ("first", "second"):
+                await asyncio.to_thread(queue.send_message, text)
+                lines.append(await process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+
+        assert (0, b"") == (await process.wait(), await process.stdout.read())
+        assert [b"first\n", b"second\n"] == lines
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, for 10 seconds at most."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A stack that runs an app of this test's own."""
+
+    stack: Stack
+    folder: Path
+    reports: list[str]
+
+    async def post(self, function: str, event: str = "{}") -> int:
+        """Deliver an event, and return the status."""
+        headers = {"aeg-event-type": "Notification"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                f"{self.stack.endpoint}?functionName={function}",
+                data=BytesIO(event.encode()),
+                headers=headers,
+            ) as response,
+        ):
+            return response.status
+
+    def received(self) -> str:
+        """Return what the app received last."""
+        return (self.folder / "received.txt").read_text()
+
+    def edit(self, code: str) -> None:
+        """Change the app's code."""
+        (self.folder / "function_app.py").write_text(code)
+
+    async def reported(self, text: str) -> str:
+        """Wait until the stack has reported something that holds this text."""
+        await until(lambda: any(text in report for report in self.reports))
+        return next(report for report in self.reports if text in report)
+
+
+@pytest.fixture(name="make_tiny")
+def _make_tiny(tmp_path: Path) -> Callable[[], Path]:
+    """Return what makes a project with a small app, this local stack and this Azurite."""
+
+    def make() -> Path:
+        for name in ("local", "node_modules"):
+            (tmp_path / name).symlink_to(PROJECT_DIR / name, target_is_directory=True)
+        (tmp_path / "function_app.py").write_text(APP)
+        return tmp_path
+
+    return make
+
+
+@pytest.fixture(name="tiny")
+async def _tiny(make_tiny: Callable[[], Path]) -> AsyncIterator[Tiny]:
+    folder, reports = make_tiny(), list[str]()
+    (folder / "local.settings.json").write_text('{"Values": {"GREETING": "hello", "PATH": "not this one"}}')
+    async with stack.running(port=0, storage_port=0, project_dir=folder, report=reports.append) as running:
+        yield Tiny(running, folder, reports)
+
+
+class TestWorker:
+    """The app in Microsoft's worker runtime, in a process of its own."""
+
+    async def test_an_event_reaches_the_function_as_it_was_written(self, tiny: Tiny) -> None:
+        """The function receives the JSON text of the event, and may print what it likes."""
+        event = '{"n": 1.10, "text": "\\u00e9"}'
+
+        assert 202 == await tiny.post("echo", f"[{event}]")
+        assert event == tiny.received()
+
+    async def test_a_large_event_reaches_the_function(self, tiny: Tiny) -> None:
+        """Events of many megabytes fit between host and worker."""
+        event = json.dumps({"text": "x" * 5_000_000})
+
+        assert 202 == await tiny.post("echo", event)
+        assert event == tiny.received()
+
+    @pytest.mark.parametrize("function", ["fail", "leave"])
+    async def test_a_failure_is_the_host_s_answer(self, tiny: Tiny, function: str) -> None:
+        """A function that raises is a 500, and the worker goes on."""
+        assert [500, 202] == [await tiny.post(function), await tiny.post("echo")]
+
+    async def test_settings_reach_the_app(self, tiny: Tiny) -> None:
+        """The app's environment holds the values of local.settings.json."""
+        assert 202 == await tiny.post("setting")
+        assert "hello" == tiny.received()
+
+    async def test_a_worker_that_died_is_replaced(self, tiny: Tiny) -> None:
+        """After the worker's death, which is reported, the next event starts another."""
+        worker = await tiny.stack.workers.current()
+        os.kill(worker.pid, signal.SIGKILL)
+        await tiny.reported(f"the worker (process {worker.pid}) ended")
+
+        assert 202 == await tiny.post("echo")
+
+    async def test_a_death_during_an_invocation_fails_it(self, tiny: Tiny) -> None:
+        """An event whose worker dies is a 500, so that Event Grid sends it again."""
+        delivery = asyncio.create_task(tiny.post("slow"))
+        await until((tiny.folder / "started.txt").exists)
+        os.kill((await tiny.stack.workers.current()).pid, signal.SIGKILL)
+
+        assert 500 == await delivery
+
+    async def test_edited_code_takes_the_next_event(self, tiny: Tiny) -> None:
+        """An event that follows an edit is handled by the new code, without a wait."""
+        assert 404 == await tiny.post("renamed")
+        tiny.edit(APP.replace('"echo"', '"renamed"'))
+
+        assert [202, 404] == [await tiny.post("renamed"), await tiny.post("echo")]
+        await tiny.reported("the code changed: reloaded")
+
+    async def test_an_invocation_outlives_an_edit(self, tiny: Tiny) -> None:
+        """An event that the old code has begun with is ended by it."""
+        delivery = asyncio.create_task(tiny.post("slow"))
+        await until((tiny.folder / "started.txt").exists)
+        tiny.edit(APP.replace('"slow"', '"other"'))
+
+        assert 404 == await tiny.post("slow")
+        assert 202 == await delivery
+
+    @pytest.mark.parametrize(
+        ("mistake", "reason"),
+        [
+            ("import no_such_module", "No module named 'no_such_module'"),
+            ("def broken(:", "SyntaxError"),
+            ("raise SystemExit(3)", "SystemExit: 3"),
+        ],
+    )
+    async def test_code_that_does_not_load_is_reported(self, tiny: Tiny, mistake: str, reason: str) -> None:
+        """A mistake is shown before the next event, which is a 503; putting it right is enough."""
+        await tiny.stack.workers.current()
+        tiny.edit(f"{mistake}\n{APP}")
+        report = await tiny.reported("does not load")
+
+        assert 503 == await tiny.post("echo")
+        assert reason in report
+        assert "function_app.py" in report
+        assert "azure_functions_runtime" not in report
+
+        tiny.edit(APP)
+        assert 202 == await tiny.post("echo")
+
+    async def test_a_stack_leaves_its_data_where_it_is_told(
+        self, make_tiny: Callable[[], Path], tmp_path: Path
+    ) -> None:
+        """Storage keeps its data in the folder it is given."""
+        folder, data = make_tiny(), tmp_path / "data"
+        async with stack.running(port=0, storage_port=0, project_dir=folder, data_dir=data):
+            pass
+
+        assert any(data.iterdir())
+
+
+async def test_missing_azurite_is_an_error(make_tiny: Callable[[], Path]) -> None:
+    """Where Azurite is not installed, the error says how to install it."""
+    folder = make_tiny()
+    (folder / "node_modules").unlink()
+
+    with pytest.raises(LocalError, match="make setup"):
+        async with stack.running(port=0, storage_port=0, project_dir=folder):
+            pass
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"Values": 1}', '{"IsEncrypted": true, "Values": {}}'])
+async def test_wrong_settings_are_an_error(make_tiny: Callable[[], Path], text: str) -> None:
+    """A local.settings.json that cannot be used is an error that names it."""
+    folder = make_tiny()
+    (folder / "local.settings.json").write_text(text)
+
+    with pytest.raises(LocalError, match=r"local\.settings\.json"):
+        async with stack.running(port=0, storage_port=0, project_dir=folder):
+            pass
+
+
+def test_the_wheel_brings_a_node_of_its_own() -> None:
+    """Where the machine has no Node, the one that is installed with the development tools serves."""
+    node = wheel_node()
+
+    assert node is not None
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    assert int(version[1:].split(".")[0]) >= MINIMUM_NODE
