@@ -6,9 +6,9 @@ from shared.decoding import Event
 from shared.handling import EventFamily
 from shared.outcomes import Outcome
 from shared.payloads import (
-    ChatThreadCreatedWithUser,
-    ChatThreadPropertiesUpdatedPerUser,
-    ChatThreadWithUserDeleted,
+    ChatThreadCreated,
+    ChatThreadDeleted,
+    ChatThreadPropertiesUpdated,
 )
 
 family = EventFamily("chat_thread")
@@ -22,19 +22,19 @@ async def chat_thread(event: str) -> None:
     await family.handle(event)
 
 
-@family.on(ChatThreadCreatedWithUser)
-async def created(event: Event[ChatThreadCreatedWithUser]) -> Outcome:
+@family.on(ChatThreadCreated)
+async def created(event: Event[ChatThreadCreated]) -> Outcome:
     """Pass on a new thread with its participants."""
     return Outcome.of(event)
 
 
-@family.on(ChatThreadWithUserDeleted)
-async def deleted(event: Event[ChatThreadWithUserDeleted]) -> Outcome:
+@family.on(ChatThreadDeleted)
+async def deleted(event: Event[ChatThreadDeleted]) -> Outcome:
     """Pass on that a thread is gone."""
     return Outcome.of(event)
 
 
-@family.on(ChatThreadPropertiesUpdatedPerUser)
-async def properties_updated(event: Event[ChatThreadPropertiesUpdatedPerUser]) -> Outcome:
+@family.on(ChatThreadPropertiesUpdated)
+async def properties_updated(event: Event[ChatThreadPropertiesUpdated]) -> Outcome:
     """Pass on the properties that changed."""
     return Outcome.of(event)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import fields
 
 from shared.envelope import DecodeError, Envelope, Reason, json_type, utc_time
-from shared.payloads import CommunicationIdentifier, Formerly, Payload
+from shared.payloads import CommunicationIdentifier, Formerly, Payload, Scope
 
 type Converter = Callable[[Any, str], Any]
 """Takes a JSON value and its JSON path; returns the GA shape or raises DecodeError."""
@@ -27,6 +27,8 @@ class Event[P: Payload](msgspec.Struct, frozen=True, kw_only=True):
     subject: str | None
     time: str | None
     """RFC 3339 in UTC; None where the event has no readable time."""
+    scope: Scope | None
+    """Whose view of a chat change this is; None for SMS."""
     data: P
     ga_data: dict[str, Any]
     """`data` as JSON in the GA shape, with the fields that this version does not know as they came."""
@@ -46,6 +48,7 @@ def decode[P: Payload](envelope: Envelope, payload_type: type[P]) -> Event[P]:
         type=envelope.type,
         subject=envelope.subject,
         time=envelope.time,
+        scope=payload_type.event_types[envelope.type],
         data=msgspec.convert(ga_data, payload_type),
         ga_data=ga_data,
     )

@@ -58,7 +58,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             time=_or_unset(event.time),
             dataschema=schema_of(outcome_type),
             eventtype=event.type,
-            scope=_or_unset(event.data.scope),
+            scope=_or_unset(event.scope),
             changekey=_or_unset(event.data.change_key),
             partitionkey=event.data.partition_key,
             sequence=_sortable(event.data.sequence),

@@ -12,6 +12,8 @@ from azure.eventgrid import SystemEventNames
 from msgspec import Struct, field
 
 type Family = Literal["sms", "chat_message", "chat_thread", "membership"]
+type Scope = Literal["user", "thread"]
+"""ACS publishes a chat event for each recipient (`user`), and one for the change (`thread`)."""
 
 
 class Formerly(Struct, frozen=True):
@@ -74,23 +76,30 @@ class ChatParticipant(GaObject, frozen=True, kw_only=True):
     metadata: dict[str, Any] | None = None
 
 
+class RetentionPolicy(GaObject, frozen=True, kw_only=True):
+    """When ACS deletes a thread by itself; since 2026."""
+
+    kind: str | None = None
+    """`none`, `threadCreationDate`, or newer."""
+    delete_thread_after_days: int | None = None
+
+
 class Payload(GaObject, frozen=True, kw_only=True):
-    """The `data` of one event type, and what its outcome says about order and identity."""
+    """The `data` of one kind of event, and what its outcome says about order and identity."""
 
     family: ClassVar[Family]
-    event_types: ClassVar[tuple[str, ...]]
-    """Every name under which this change arrives."""
+    event_types: ClassVar[Mapping[str, Scope | None]]
+    """Every name under which this change arrives, and whose view of it that is."""
     outcome_type: ClassVar[str]
-    scope: ClassVar[Literal["user", "thread"] | None] = None
 
     @property
     def partition_key(self) -> str:
         """What order matters within."""
-        raise NotImplementedError  # pragma: no cover - every payload class says its own
+        raise NotImplementedError
 
     @property
     def change_key(self) -> str | None:
-        """The change itself, equal in every recipient's copy of it."""
+        """The change itself, equal in every recipient's copy, in the thread's, and under its old name."""
         return None
 
     @property
@@ -117,7 +126,7 @@ class _Sms(Payload, frozen=True, kw_only=True):
 class SmsReceived(_Sms, frozen=True, kw_only=True):
     """A phone number of the resource received an SMS."""
 
-    event_types = (SystemEventNames.AcsSmsReceivedEventName.value,)
+    event_types = {SystemEventNames.AcsSmsReceivedEventName.value: None}
     outcome_type = "acs.sms.received"
 
     message: str
@@ -136,7 +145,7 @@ class SmsDeliveryAttempt(GaObject, frozen=True, kw_only=True):
 class SmsDeliveryReportReceived(_Sms, frozen=True, kw_only=True):
     """The carrier reported on an SMS that the resource sent."""
 
-    event_types = (SystemEventNames.AcsSmsDeliveryReportReceivedEventName.value,)
+    event_types = {SystemEventNames.AcsSmsDeliveryReportReceivedEventName.value: None}
     outcome_type = "acs.sms.delivery-reported"
 
     delivery_status: str
@@ -152,6 +161,10 @@ class _Chat(Payload, frozen=True, kw_only=True):
     thread_id: str
     transaction_id: str | None = None
     """Correlates what one request to ACS caused."""
+    recipient: Annotated[CommunicationIdentifier | None, Formerly("recipientId")] = field(
+        name="recipientCommunicationIdentifier", default=None
+    )
+    """The participant whose copy this is; None in the thread's own event."""
 
     @property
     def partition_key(self) -> str:
@@ -159,16 +172,7 @@ class _Chat(Payload, frozen=True, kw_only=True):
         return self.thread_id
 
 
-class _ForUser(_Chat, frozen=True, kw_only=True):
-    scope = "user"
-
-    recipient: Annotated[CommunicationIdentifier, Formerly("recipientId")] = field(
-        name="recipientCommunicationIdentifier"
-    )
-    """The member whose copy this is; ACS publishes one event for each."""
-
-
-class _ChatMessage(_ForUser, frozen=True, kw_only=True):
+class _ChatMessage(_Chat, frozen=True, kw_only=True):
     family: ClassVar[Family] = "chat_message"
 
     message_id: str
@@ -183,6 +187,7 @@ class _ChatMessage(_ForUser, frozen=True, kw_only=True):
     version: int
     """Milliseconds since the epoch, of this version of the message."""
     sequence_id: int | None = None
+    """The message's place in its thread; since 2026."""
 
     @property
     def change_key(self) -> str:
@@ -198,7 +203,10 @@ class _ChatMessage(_ForUser, frozen=True, kw_only=True):
 class ChatMessageReceived(_ChatMessage, frozen=True, kw_only=True):
     """A member of a thread sent a message."""
 
-    event_types = (SystemEventNames.AcsChatMessageReceivedEventName.value,)
+    event_types = {
+        SystemEventNames.AcsChatMessageReceivedEventName.value: "user",
+        SystemEventNames.AcsChatMessageReceivedInThreadEventName.value: "thread",
+    }
     outcome_type = "acs.chat-message.received"
 
     message_body: str
@@ -208,7 +216,10 @@ class ChatMessageReceived(_ChatMessage, frozen=True, kw_only=True):
 class ChatMessageEdited(_ChatMessage, frozen=True, kw_only=True):
     """The sender edited a message; the body is the new one."""
 
-    event_types = (SystemEventNames.AcsChatMessageEditedEventName.value,)
+    event_types = {
+        SystemEventNames.AcsChatMessageEditedEventName.value: "user",
+        SystemEventNames.AcsChatMessageEditedInThreadEventName.value: "thread",
+    }
     outcome_type = "acs.chat-message.edited"
 
     message_body: str
@@ -219,14 +230,17 @@ class ChatMessageEdited(_ChatMessage, frozen=True, kw_only=True):
 class ChatMessageDeleted(_ChatMessage, frozen=True, kw_only=True):
     """The sender deleted a message; ACS sends no body."""
 
-    event_types = (SystemEventNames.AcsChatMessageDeletedEventName.value,)
+    event_types = {
+        SystemEventNames.AcsChatMessageDeletedEventName.value: "user",
+        SystemEventNames.AcsChatMessageDeletedInThreadEventName.value: "thread",
+    }
     outcome_type = "acs.chat-message.deleted"
 
     delete_time: datetime
 
 
-class _ThreadChange(_ForUser, frozen=True, kw_only=True):
-    create_time: datetime
+class _ThreadChange(_Chat, frozen=True, kw_only=True):
+    create_time: datetime | None = None
     """When the thread was created."""
     version: int | None = None
     """Milliseconds since the epoch, of this change."""
@@ -244,11 +258,14 @@ class _ThreadChange(_ForUser, frozen=True, kw_only=True):
         return f"{self.outcome_type}:{self.thread_id}:{self.version}"
 
 
-class ChatThreadCreatedWithUser(_ThreadChange, frozen=True, kw_only=True):
-    """A thread was created with the recipient in it."""
+class ChatThreadCreated(_ThreadChange, frozen=True, kw_only=True):
+    """A thread was created."""
 
     family: ClassVar[Family] = "chat_thread"
-    event_types = (SystemEventNames.AcsChatThreadCreatedWithUserEventName.value,)
+    event_types = {
+        SystemEventNames.AcsChatThreadCreatedWithUserEventName.value: "user",
+        SystemEventNames.AcsChatThreadCreatedEventName.value: "thread",
+    }
     outcome_type = "acs.chat-thread.created"
 
     created_by: Annotated[CommunicationIdentifier, Formerly("createdBy")] = field(
@@ -259,26 +276,35 @@ class ChatThreadCreatedWithUser(_ThreadChange, frozen=True, kw_only=True):
     participants: Annotated[list[ChatParticipant], Formerly("members")]
     """Up to 250."""
     metadata: dict[str, Any] | None = None
+    retention_policy: RetentionPolicy | None = None
 
 
-class ChatThreadWithUserDeleted(_ThreadChange, frozen=True, kw_only=True):
-    """A thread that the recipient was in was deleted."""
+class ChatThreadDeleted(_ThreadChange, frozen=True, kw_only=True):
+    """A thread was deleted."""
 
     family: ClassVar[Family] = "chat_thread"
-    event_types = (SystemEventNames.AcsChatThreadWithUserDeletedEventName.value,)
+    event_types = {
+        SystemEventNames.AcsChatThreadWithUserDeletedEventName.value: "user",
+        SystemEventNames.AcsChatThreadDeletedEventName.value: "thread",
+    }
     outcome_type = "acs.chat-thread.deleted"
 
     deleted_by: Annotated[CommunicationIdentifier, Formerly("deletedBy")] = field(
         name="deletedByCommunicationIdentifier"
     )
     delete_time: datetime
+    reason: str | None = None
+    """`deletedByUser`, or `deletedByPolicy` where nobody pressed delete; only in the thread's own event."""
 
 
-class ChatThreadPropertiesUpdatedPerUser(_ThreadChange, frozen=True, kw_only=True):
+class ChatThreadPropertiesUpdated(_ThreadChange, frozen=True, kw_only=True):
     """A thread's properties changed; `properties` holds only those that did."""
 
     family: ClassVar[Family] = "chat_thread"
-    event_types = (SystemEventNames.AcsChatThreadPropertiesUpdatedPerUserEventName.value,)
+    event_types = {
+        SystemEventNames.AcsChatThreadPropertiesUpdatedPerUserEventName.value: "user",
+        SystemEventNames.AcsChatThreadPropertiesUpdatedEventName.value: "thread",
+    }
     outcome_type = "acs.chat-thread.properties-updated"
 
     edited_by: Annotated[CommunicationIdentifier, Formerly("editedBy")] = field(
@@ -287,6 +313,7 @@ class ChatThreadPropertiesUpdatedPerUser(_ThreadChange, frozen=True, kw_only=Tru
     edit_time: datetime
     properties: dict[str, Any]
     metadata: dict[str, Any] | None = None
+    retention_policy: RetentionPolicy | None = None
 
 
 class _Membership(_ThreadChange, frozen=True, kw_only=True):
@@ -299,7 +326,11 @@ class _Membership(_ThreadChange, frozen=True, kw_only=True):
 class ParticipantAdded(_Membership, frozen=True, kw_only=True):
     """A participant was added to a thread."""
 
-    event_types = (SystemEventNames.AcsChatMemberAddedToThreadWithUserEventName.value,)
+    event_types = {
+        SystemEventNames.AcsChatParticipantAddedToThreadWithUserEventName.value: "user",
+        SystemEventNames.AcsChatThreadParticipantAddedEventName.value: "thread",
+        SystemEventNames.AcsChatMemberAddedToThreadWithUserEventName.value: "user",
+    }
     outcome_type = "acs.membership.participant-added"
 
     added_by: Annotated[CommunicationIdentifier, Formerly("addedBy")] = field(
@@ -316,7 +347,11 @@ class ParticipantAdded(_Membership, frozen=True, kw_only=True):
 class ParticipantRemoved(_Membership, frozen=True, kw_only=True):
     """A participant was removed from a thread."""
 
-    event_types = (SystemEventNames.AcsChatMemberRemovedFromThreadWithUserEventName.value,)
+    event_types = {
+        SystemEventNames.AcsChatParticipantRemovedFromThreadWithUserEventName.value: "user",
+        SystemEventNames.AcsChatThreadParticipantRemovedEventName.value: "thread",
+        SystemEventNames.AcsChatMemberRemovedFromThreadWithUserEventName.value: "user",
+    }
     outcome_type = "acs.membership.participant-removed"
 
     removed_by: Annotated[CommunicationIdentifier, Formerly("removedBy")] = field(
@@ -340,9 +375,9 @@ _PAYLOAD_TYPES: tuple[type[Payload], ...] = (
     ChatMessageReceived,
     ChatMessageEdited,
     ChatMessageDeleted,
-    ChatThreadCreatedWithUser,
-    ChatThreadWithUserDeleted,
-    ChatThreadPropertiesUpdatedPerUser,
+    ChatThreadCreated,
+    ChatThreadDeleted,
+    ChatThreadPropertiesUpdated,
     ParticipantAdded,
     ParticipantRemoved,
 )

@@ -8,7 +8,8 @@ from functions import chat_message, chat_thread, membership, sms
 from shared.handling import EventFamily
 
 PROJECT = Path(__file__).parent.parent
-SAMPLES = sorted(path.stem for path in (PROJECT / "samples").glob("*.json"))
+SAMPLES = sorted(path.stem for path in (PROJECT / "samples").rglob("*.json"))
+"""One event of each kind in the shape of 2020, and the other shapes, `NAME.SHAPE`."""
 FAMILIES: dict[str, EventFamily] = {
     module.family.name: module.family for module in (sms, chat_message, chat_thread, membership)
 }
@@ -16,7 +17,8 @@ FAMILIES: dict[str, EventFamily] = {
 
 def sample(name: str) -> dict[str, Any]:
     """Return a sample event, in the Event Grid schema."""
-    event: dict[str, Any] = json.loads((PROJECT / "samples" / f"{name}.json").read_text())
+    folder = PROJECT / "samples" / ("shapes" if "." in name else "")
+    event: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
     return event
 
 
@@ -28,9 +30,11 @@ def golden(name: str) -> dict[str, Any]:
 
 def as_cloud_event(event: dict[str, Any]) -> dict[str, Any]:
     """Return an event as Event Grid delivers it to a subscription with the CloudEvents schema."""
+    if "type" in event:
+        return event
     return {
         "id": event["id"],
-        "source": event["topic"],
+        **({"source": event["topic"]} if "topic" in event else {}),
         "subject": event["subject"],
         "data": event["data"],
         "type": event["eventType"],

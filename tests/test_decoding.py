@@ -11,7 +11,7 @@ from shared.envelope import DecodeError, Reason, parse_envelope
 from shared.payloads import (
     PAYLOADS,
     ChatMessageReceived,
-    ChatThreadCreatedWithUser,
+    ChatThreadCreated,
     Payload,
     SmsDeliveryReportReceived,
     SmsReceived,
@@ -121,12 +121,12 @@ def test_an_identifier_keeps_the_kind_it_states() -> None:
 
 def test_members_become_participants() -> None:
     """The 2020 list of members becomes the GA list of participants; where both are there the GA's counts."""
-    event = decode_sample("chat-thread-created", ChatThreadCreatedWithUser)
+    event = decode_sample("chat-thread-created", ChatThreadCreated)
     assert ["Nora", "Omar"] == [participant.display_name for participant in event.data.participants]
     assert "members" not in event.ga_data
     both = decode_sample(
         "chat-thread-created",
-        ChatThreadCreatedWithUser,
+        ChatThreadCreated,
         participants=[{"participantCommunicationIdentifier": {"rawId": USER}}],
     )
     assert [USER] == [participant.identifier.raw_id for participant in both.data.participants]
@@ -148,7 +148,7 @@ def test_a_version_is_a_number_however_it_came(version: Any) -> None:
 def test_an_odd_optional_number_or_time_is_left_out() -> None:
     """What nobody needs does not fail an event."""
     assert decode_sample("sms-received", SmsReceived, segmentCount="two").data.segment_count is None
-    event = decode_sample("chat-thread-created", ChatThreadCreatedWithUser, version=10**30)
+    event = decode_sample("chat-thread-created", ChatThreadCreated, version=10**30)
     assert event.data.version is None
     assert "version" not in event.ga_data
 
@@ -165,7 +165,8 @@ def test_null_is_absent(name: str) -> None:
 
 def _result(event: dict[str, Any]) -> Any:
     try:
-        return decode(parse_envelope(event), PAYLOADS[event["eventType"]]).ga_data
+        envelope = parse_envelope(event)
+        return decode(envelope, PAYLOADS[envelope.type]).ga_data
     except DecodeError as error:
         return error.detail
 
@@ -193,7 +194,7 @@ def test_a_refusal_deep_inside_names_the_whole_path() -> None:
     assert refusal("sms-delivery-report", SmsDeliveryReportReceived, DeliveryAttempts=attempts) == (
         "Expected a 64-bit integer, got a boolean - at `$.data.deliveryAttempts[0].segmentsSucceeded`."
     )
-    assert refusal("chat-thread-created", ChatThreadCreatedWithUser, members=[{"displayName": "Nora"}]) == (
+    assert refusal("chat-thread-created", ChatThreadCreated, members=[{"displayName": "Nora"}]) == (
         "A required field is missing - at `$.data.participants[0].participantCommunicationIdentifier`."
     )
     assert refusal("chat-message-received", ChatMessageReceived, senderId={"rawId": 5}) == (

@@ -11,7 +11,7 @@ from azure.core.messaging import CloudEvent
 from shared.decoding import decode
 from shared.envelope import DecodeError, Reason, parse_envelope, parse_json
 from shared.outcomes import Outcome, dead_letter
-from shared.payloads import PAYLOADS, ChatThreadWithUserDeleted, SmsDeliveryReportReceived, SmsReceived
+from shared.payloads import PAYLOADS, ChatThreadDeleted, SmsDeliveryReportReceived, SmsReceived
 from tests.events import FAMILIES, SAMPLES, as_cloud_event, golden, sample
 
 
@@ -90,7 +90,7 @@ def test_a_change_without_a_version_has_no_change_key_and_no_sequence() -> None:
     """The version of a thread event is optional; two changes must not seem to be one."""
     event = sample("chat-thread-deleted")
     del event["data"]["version"]
-    document = json.loads(Outcome.of(decode(parse_envelope(event), ChatThreadWithUserDeleted)).encode())
+    document = json.loads(Outcome.of(decode(parse_envelope(event), ChatThreadDeleted)).encode())
     assert not {"changekey", "sequence"} & document.keys()
 
 

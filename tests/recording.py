@@ -1,0 +1,81 @@
+"""Delivers events to a family whose sink keeps what it is given, for checks too many for real storage."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import override
+
+import pytest
+
+from shared.handling import EventFamily
+from shared.outcomes import Outcome
+from shared.settings import get_settings
+from shared.sink import QueueSink, _sinks
+
+
+class RecordingSink(QueueSink):
+    """Encodes outcomes as the real sink does, and keeps them with the name of their queue."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, bytes]] = []
+
+    @override
+    async def write(self, queue: str, outcomes: list[Outcome]) -> None:
+        self.written += [(queue, outcome.encode()) for outcome in outcomes]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What one delivery left behind."""
+
+    written: list[tuple[str, bytes]]
+    records: list[str]
+    """Every log record of the process meanwhile, as it would be printed."""
+
+
+def deliver(family: EventFamily, text: str) -> Delivered:
+    """Hand one text to a family, as Azure Functions does. Raises what `handle` raises."""
+    sink = RecordingSink()
+
+    async def handle() -> None:
+        _sinks[asyncio.get_running_loop()] = sink
+        await family.handle(text)
+
+    with _records() as records, closing(asyncio.new_event_loop()) as loop:
+        loop.run_until_complete(handle())
+    return Delivered(sink.written, records)
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """Give the app settings that no write of it will use."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("OutcomesStorage", "UseDevelopmentStorage=true")
+        get_settings.cache_clear()
+        yield
+    get_settings.cache_clear()
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@contextmanager
+def _records() -> Iterator[list[str]]:
+    handler, root = _Lines(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield handler.lines
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
