@@ -1,7 +1,7 @@
 # Needs make and Python 3.13; the rest is installed, exactly as locked, in .venv and node_modules.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lock
+.PHONY: help setup run test fuzz check format docs lock
 
 PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
@@ -38,10 +38,16 @@ run: setup ## Run the app locally, until Ctrl-C (ARGS: options of `python -m loc
 test: setup ## Run the tests (ARGS: options of pytest)
 	$(PYTHON) -m pytest $(ARGS)
 
-check: setup ## Lint, check format and types, and that the lock files are up to date
+fuzz: SECONDS := 600
+fuzz: setup ## Look for events that break what the tests claim (SECONDS=600, ARGS: options of libFuzzer)
+	$(PYTHON) -m uv run --quiet --no-project --with atheris==3.1.0 python -m tests.fuzz -max_total_time=$(SECONDS) $(ARGS)
+
+check: setup ## Lint, check format and types, and that generated files are up to date
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
+	$(PYTHON) -m tools.schemas --check
+	$(PYTHON) -m tools.events_page --check
 	@locks=$$(mktemp -d) && trap 'rm -r "$$locks"' EXIT && cp requirements*.txt "$$locks" && \
 	for name in requirements requirements-dev; do \
 		$(COMPILE) $$name.in --output-file "$$locks/$$name.txt" >/dev/null && \
@@ -52,6 +58,10 @@ check: setup ## Lint, check format and types, and that the lock files are up to 
 format: setup ## Format the code, and fix what lint can fix
 	$(PYTHON) -m ruff check --fix-only
 	$(PYTHON) -m ruff format
+
+docs: setup ## Generate schemas/ and docs/events.md from the payload types and the samples
+	$(PYTHON) -m tools.schemas
+	$(PYTHON) -m tools.events_page
 
 lock: .venv/.complete ## Bring the lock files up to date (ARGS=--upgrade: with the newest Python packages)
 	$(COMPILE) $(ARGS) requirements.in --output-file requirements.txt

@@ -72,7 +72,7 @@ def parse_envelope(document: Any) -> Envelope:
         source=text_at(document, "topic", "source") or UNKNOWN_SOURCE,
         type=event_type,
         subject=text_at(document, "subject"),
-        time=utc_time(document.get("eventTime", document.get("time"))),
+        time=utc_time(document.get("eventTime")) or utc_time(document.get("time")),
         data=document.get("data"),
     )
 

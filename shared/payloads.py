@@ -54,7 +54,7 @@ class MicrosoftTeamsApp(GaObject, frozen=True, kw_only=True):
 
 
 class CommunicationIdentifier(GaObject, frozen=True, kw_only=True):
-    """Whoever takes part: apart from `kind` and `raw_id` at most one member is set."""
+    """Whoever takes part: apart from `kind` and `rawId` at most one member is set."""
 
     kind: str
     """`communicationUser`, `phoneNumber`, `microsoftTeamsUser`, `microsoftTeamsApp`, `unknown`, or newer."""
@@ -164,7 +164,7 @@ class _Chat(Payload, frozen=True, kw_only=True):
     recipient: Annotated[CommunicationIdentifier | None, Formerly("recipientId")] = field(
         name="recipientCommunicationIdentifier", default=None
     )
-    """The participant whose copy this is; None in the thread's own event."""
+    """The participant whose copy this is; absent in the thread's own event."""
 
     @property
     def partition_key(self) -> str:

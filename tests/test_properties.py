@@ -1,0 +1,194 @@
+"""What holds for every input, over events that Hypothesis makes up. `make fuzz` runs the same for longer."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.decoding import decode
+from shared.envelope import DecodeError, Reason, parse_envelope, parse_json
+from shared.handling import EventFamily
+from shared.payloads import PAYLOADS
+from shared.settings import get_settings
+from tests import recording
+from tests.events import SAMPLES, as_cloud_event, sample
+from tests.recording import Delivered, deliver
+from tests.strategies import (
+    UNKNOWN,
+    deliveries,
+    family_of,
+    marked_events,
+    mutated_events,
+    recased,
+    shuffled,
+    texts,
+    with_unknown_keys,
+)
+
+# The same cases on every run: what is new is looked for by `make fuzz`, not by somebody's pull request.
+repeatable = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+DECODING_REASONS = (Reason.INVALID_JSON, Reason.INVALID_ENVELOPE, Reason.INVALID_DATA)
+RECORD = re.compile(
+    r"delivery function=(sms|chat_message|chat_thread|membership)"
+    r" event_id=(none|unusual|[0-9A-Za-z_-]{32,80}) event_type=(unknown|Microsoft\.Communication\.[A-Za-z]+)"
+    r" fate=(written|dead_lettered) reason=[a-z_-]+ ms=[0-9]+\.[0-9]"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _settings() -> Iterator[None]:
+    with recording.settings():
+        yield
+
+
+@repeatable
+@given(deliveries())
+def test_every_delivery_is_written_once_or_dead_lettered_once(delivery: tuple[EventFamily, str]) -> None:
+    """With storage there nothing raises, is lost or is written twice; a redelivery writes the same bytes."""
+    family, text = delivery
+    delivered = deliver(family, text)
+    ((queue, document),) = delivered.written
+    outcome = strict_json(document)
+    dead = outcome["type"] == "acs.dead-letter"
+    assert queue == (get_settings().dead_letter_queue if dead else get_settings().queues[family.name])
+    (record,) = delivered.records
+    assert RECORD.fullmatch(record)
+    assert f" fate={'dead_lettered' if dead else 'written'} " in record
+    assert delivered.written == deliver(family, text).written
+
+
+@repeatable
+@given(deliveries())
+def test_an_outcome_is_a_whole_cloud_event(delivery: tuple[EventFamily, str]) -> None:
+    """Every document has what CloudEvents 1.0 requires, and each attribute is a string that is not empty."""
+    ((_, document),) = deliver(*delivery).written
+    outcome = strict_json(document)
+    attributes = {name: value for name, value in outcome.items() if name != "data"}
+    assert {"specversion", "id", "source", "type"} <= attributes.keys()
+    assert all(isinstance(value, str) for value in attributes.values())
+    assert all(attributes[name] for name in ("specversion", "id", "source", "type"))
+    assert isinstance(outcome["data"], dict)
+
+
+@repeatable
+@given(texts())
+def test_decoding_raises_nothing_but_a_decode_error(text: str) -> None:
+    """Whatever the text, it is decoded or refused with a reason."""
+    refused = refusal(text)
+    assert refused is None or refused.reason in DECODING_REASONS
+
+
+@repeatable
+@given(mutated_events())
+def test_both_schemas_give_the_same_bytes(event: dict[str, Any]) -> None:
+    """Event Grid's schema or CloudEvents around the same data make no difference, good or bad data."""
+    envelope = {"id": "e1", "topic": "/s", "subject": "s", "eventType": _type_of(event), "eventTime": "x"}
+    wrapped = envelope | {"data": event.get("data")}
+    assert _outcome_or_detail(wrapped) == _outcome_or_detail(as_cloud_event(wrapped))
+
+
+@repeatable
+@given(st.sampled_from(SAMPLES), st.data())
+def test_the_order_of_keys_changes_nothing(name: str, data: st.DataObject) -> None:
+    """Wherever the keys stand, at every depth, the outcome says the same."""
+    assert _outcome(sample(name)) == _outcome(data.draw(shuffled(sample(name))))
+
+
+@repeatable
+@given(st.sampled_from(SAMPLES), st.data())
+def test_the_casing_of_known_keys_changes_nothing(name: str, data: st.DataObject) -> None:
+    """Every casing of the keys of the data, at every depth, gives the same bytes."""
+    event = sample(name)
+    turned = event | {"data": data.draw(recased(event["data"]))}
+    assert _written(event) == _written(turned)
+
+
+@repeatable
+@given(st.sampled_from(SAMPLES), st.data())
+def test_unknown_keys_change_nothing_else(name: str, data: st.DataObject) -> None:
+    """What is not known is kept beside what is, and the rest of the outcome stays the same."""
+    extended = _outcome(data.draw(with_unknown_keys(sample(name))))
+    assert _outcome(sample(name)) == _without_unknown_keys(extended)
+
+
+@repeatable
+@given(marked_events())
+def test_nothing_of_an_event_is_in_a_record_or_a_refusal(marked: tuple[dict[str, Any], list[str]]) -> None:
+    """Neither a value nor an unknown key of the input gets into the log, a reason or a detail."""
+    event, marks = marked
+    text = json.dumps(event)
+    delivered = deliver(family_of(event), text)
+    said = [*delivered.records, *_reason_and_detail(delivered), str(refusal(text)), repr(refusal(text))]
+    assert not [mark for mark in marks for line in said if mark.strip() in line or repr(mark)[1:-1] in line]
+
+
+def strict_json(document: bytes) -> dict[str, Any]:
+    """Decode JSON as a strict reader does: UTF-8, no NaN and no infinity."""
+    value = json.loads(document.decode(), parse_constant=_no_constant)
+    assert isinstance(value, dict)
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
+
+
+def _written(event: dict[str, Any]) -> bytes:
+    """Return the outcome's bytes of an event that is not to be refused."""
+    document = _outcome_or_detail(event)
+    assert isinstance(document, bytes)
+    return document
+
+
+def _outcome(event: dict[str, Any]) -> dict[str, Any]:
+    return strict_json(_written(event))
+
+
+def _outcome_or_detail(event: dict[str, Any]) -> bytes | str:
+    """Return the outcome's bytes, or why the event was dead-lettered."""
+    ((_, document),) = deliver(family_of(event), json.dumps(event)).written
+    data = strict_json(document)["data"]
+    return f"{data['reason']} {data['detail']}" if b'"type":"acs.dead-letter"' in document else document
+
+
+def _type_of(event: dict[str, Any]) -> str:
+    found = event.get("eventType") or event.get("type")
+    return found if isinstance(found, str) else "none"
+
+
+def _without_unknown_keys(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_unknown_keys(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_unknown_keys(item) for key, item in value.items() if not key.startswith(UNKNOWN)}
+
+
+def _reason_and_detail(delivered: Delivered) -> list[str]:
+    ((_, document),) = delivered.written
+    outcome = strict_json(document)
+    if outcome["type"] != "acs.dead-letter":
+        return []
+    return [outcome["data"]["reason"], outcome["data"]["detail"]]
+
+
+def refusal(text: str) -> DecodeError | None:
+    """Return why a text cannot be decoded, whichever family it is meant for."""
+    try:
+        envelope = parse_envelope(parse_json(text))
+        if envelope.type in PAYLOADS:
+            decode(envelope, PAYLOADS[envelope.type])
+    except DecodeError as error:
+        return error
+    return None

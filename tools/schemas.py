@@ -1,0 +1,184 @@
+"""JSON Schemas of the outcomes: `python -m tools.schemas [--check]`."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+from msgspec.structs import fields
+
+from shared import payloads
+from shared.envelope import Reason
+from shared.outcomes import DEAD_LETTER_TYPE, DeadLetter, Outcome, schema_of
+from shared.payloads import PAYLOADS, Payload, SmsDeliveryReportReceived, SmsReceived
+from tools.generated import PROJECT_DIR, Files, command
+from tools.notes import field_notes
+
+SCHEMAS_DIR = PROJECT_DIR / "schemas"
+
+type Schema = dict[str, Any]
+
+_NULL: Schema = {"type": "null"}
+_TIME: Schema = {"format": "date-time"}
+
+_ATTRIBUTES: Mapping[str, Schema] = {
+    "specversion": {"description": "The version of CloudEvents.", "const": "1.0"},
+    "id": {"description": "The event's id with the outcome's type; unique within `source`.", "minLength": 1},
+    "source": {"description": "The ACS resource; `unknown` where the event names none.", "minLength": 1},
+    "type": {"description": "What happened."},
+    "subject": {"description": "As the event had it.", "minLength": 1},
+    "time": {"description": "When it happened, in UTC.", **_TIME},
+    "datacontenttype": {"description": "What `data` is.", "const": "application/json"},
+    "dataschema": {"description": "This schema."},
+    "eventtype": {"description": "The event type as it arrived."},
+    "scope": {"description": "`user`: the copy of one recipient; `thread`: the thread's own event."},
+    "changekey": {"description": "The change itself, equal in all its copies."},
+    "partitionkey": {"description": "What order matters within."},
+    "sequence": {
+        "description": "Where the change stands in its partition key; text order is numeric order.",
+        "pattern": "^[0-9]{19}$",
+    },
+    "smskeyword": {
+        "description": "The keyword that is the whole message.",
+        "enum": ["stop", "start", "help"],
+    },
+    "deliveryoutcome": {
+        "description": "What became of the SMS.",
+        "enum": ["delivered", "failed", "unknown"],
+    },
+    "dataref": {
+        "description": "Instead of `data`: the URL of the blob that holds the whole document.",
+        "format": "uri",
+    },
+}
+"""What msgspec cannot know of an outcome's attributes."""
+
+_ALWAYS = frozenset({"specversion", "id", "source", "type", "datacontenttype", "dataschema"})
+_EVERYWHERE = _ALWAYS | {"subject", "time", "eventtype", "dataref"}
+_OF_CHAT = frozenset({"scope", "changekey", "sequence"})
+_OF_TYPE = {"smskeyword": SmsReceived, "deliveryoutcome": SmsDeliveryReportReceived}
+
+
+def schemas() -> dict[str, Schema]:
+    """Return the schema of each outcome type's whole document, that of dead letters too."""
+    by_type = {payload.outcome_type: _outcome_schema(payload) for payload in dict.fromkeys(PAYLOADS.values())}
+    return by_type | {DEAD_LETTER_TYPE: _dead_letter_schema()}
+
+
+def files() -> Files:
+    """Return what each file in `schemas/` should hold."""
+    return {
+        SCHEMAS_DIR / f"{outcome_type}.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        for outcome_type, schema in schemas().items()
+    }
+
+
+def strays() -> list[Path]:
+    """Return the files in `schemas/` that belong to no outcome type."""
+    return sorted(set(SCHEMAS_DIR.glob("*")) - files().keys())
+
+
+def _outcome_schema(payload: type[Payload]) -> Schema:
+    scopes = {scope for scope in payload.event_types.values() if scope is not None}
+    known: dict[str, Schema] = {
+        "eventtype": {"enum": list(payload.event_types)},
+        "scope": {"enum": sorted(scopes)},
+    }
+    applicable = {*_EVERYWHERE, "partitionkey", *(name for name in _OF_TYPE if _OF_TYPE[name] is payload)}
+    required = {*_ALWAYS, "eventtype", "partitionkey"}
+    if scopes:
+        applicable |= _OF_CHAT
+        required |= {"scope"}
+    if _is_never_none(payload.change_key):
+        required |= {"changekey"}
+    return _document(payload.outcome_type, payload, applicable, required, known)
+
+
+def _dead_letter_schema() -> Schema:
+    schema = _document(DEAD_LETTER_TYPE, DeadLetter, _EVERYWHERE - {"time"}, _ALWAYS, {})
+    return schema | {"description": "An event that was refused, and why."}
+
+
+def _is_never_none(text_property: Any) -> bool:
+    return get_type_hints(text_property.fget)["return"] is str
+
+
+def _document(
+    outcome_type: str,
+    data: type[msgspec.Struct],
+    applicable: Iterable[str],
+    required: Iterable[str],
+    known: Mapping[str, Schema],
+) -> Schema:
+    identifier = schema_of(outcome_type)
+    known = {"type": {"const": outcome_type}, "dataschema": {"const": identifier}, **known}
+    types = _components(Outcome)["Outcome"]["properties"]
+    in_order = [name for name in types if name in applicable]
+    attributes = {name: _ATTRIBUTES[name] | types[name] | known.get(name, {}) for name in in_order}
+    for attribute in attributes.values():
+        attribute.pop("default", None)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": identifier,
+        "title": outcome_type,
+        "description": data.__doc__,
+        "type": "object",
+        "properties": attributes | {"data": {"$ref": f"#/$defs/{data.__name__}"}},
+        "required": [name for name in in_order if name in required],
+        "oneOf": [{"required": ["data"]}, {"required": ["dataref"]}],
+        "$defs": _dead_letter_definitions() if data is DeadLetter else _ga_definitions(data),
+    }
+
+
+def _components(struct: type[msgspec.Struct]) -> dict[str, Schema]:
+    _, components = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
+    return components
+
+
+def _ga_definitions(struct: type[msgspec.Struct]) -> dict[str, Schema]:
+    definitions = _components(struct)
+    for name, definition in definitions.items():
+        _describe(definition, getattr(payloads, name))
+        definition["properties"] = {
+            key: _never_null(value) for key, value in definition["properties"].items()
+        }
+    return definitions
+
+
+def _dead_letter_definitions() -> dict[str, Schema]:
+    definitions = _components(DeadLetter)
+    definition = definitions[DeadLetter.__name__]
+    _describe(definition, DeadLetter)
+    properties = definition["properties"]
+    properties["reason"]["enum"] = [str(reason) for reason in Reason]
+    del properties["original"]["anyOf"]  # any JSON value or text is any JSON value
+    del properties["appVersion"]["default"]
+    definition["required"] = list(properties)  # defaults are written too
+    return definitions
+
+
+def _describe(definition: Schema, struct: type[msgspec.Struct]) -> None:
+    """Add what msgspec leaves out: the notes under the fields, and which of them are times."""
+    hints = get_type_hints(struct)
+    notes = field_notes(struct)
+    for info in fields(struct):
+        schema = definition["properties"][info.encode_name]
+        if datetime in (hints[info.name], *get_args(hints[info.name])):
+            schema |= _TIME
+        if info.name in notes:
+            schema["description"] = notes[info.name]
+
+
+def _never_null(schema: Schema) -> Schema:
+    """Return a field's schema without null and default: in an outcome what is not there is absent."""
+    kept = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    options: list[Schema] = schema.get("anyOf", [{}])
+    (only,) = [option for option in options if option != _NULL]
+    return only | kept
+
+
+if __name__ == "__main__":
+    sys.exit(command("Write the JSON Schemas of the outcomes.", files, strays))
