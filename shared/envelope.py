@@ -7,8 +7,14 @@ from typing import Any
 
 import msgspec
 
+LONGEST_ATTRIBUTE = 1024
+"""Characters of an id, type, source or subject: ACS sends a few hundred, and a message must hold them all."""
+
 UNKNOWN_SOURCE = "unknown"
 """The source of an event that names none; CloudEvents requires one."""
+
+
+_EXPECTED = f"Expected a string of 1 to {LONGEST_ATTRIBUTE} characters"
 
 
 class Reason(StrEnum):
@@ -62,11 +68,9 @@ def parse_envelope(document: Any) -> Envelope:
     event_type = text_at(document, "eventType", "type")
     event_id = text_at(document, "id")
     if event_type is None:
-        raise DecodeError(
-            Reason.INVALID_ENVELOPE, "Expected a non-empty string - at `$.eventType` or `$.type`."
-        )
+        raise DecodeError(Reason.INVALID_ENVELOPE, f"{_EXPECTED} - at `$.eventType` or `$.type`.")
     if event_id is None:
-        raise DecodeError(Reason.INVALID_ENVELOPE, "Expected a non-empty string - at `$.id`.")
+        raise DecodeError(Reason.INVALID_ENVELOPE, f"{_EXPECTED} - at `$.id`.")
     return Envelope(
         id=event_id,
         source=text_at(document, "topic", "source") or UNKNOWN_SOURCE,
@@ -78,11 +82,13 @@ def parse_envelope(document: Any) -> Envelope:
 
 
 def text_at(document: Any, *keys: str) -> str | None:
-    """Return the first non-empty string under one of the keys, or None."""
+    """Return the first string under one of the keys that is neither empty nor over long, or None."""
     if not isinstance(document, dict):
         return None
     values = (document.get(key) for key in keys)
-    return next((value for value in values if isinstance(value, str) and value), None)
+    return next(
+        (value for value in values if isinstance(value, str) and 0 < len(value) <= LONGEST_ATTRIBUTE), None
+    )
 
 
 _TIME = re.compile(

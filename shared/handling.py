@@ -4,7 +4,6 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from azure.core.exceptions import HttpResponseError
 from msgspec import UNSET
 
 from shared.decoding import Event, decode
@@ -12,7 +11,7 @@ from shared.envelope import DecodeError, Envelope, Reason, parse_envelope, parse
 from shared.outcomes import Outcome, dead_letter
 from shared.payloads import PAYLOADS, Family, Payload
 from shared.settings import SettingsError, get_settings
-from shared.sink import SinkTimeoutError, get_sink
+from shared.sink import SinkError, get_sink
 from shared.telemetry import Delivery, Fate
 
 type Outcomes = Outcome | Iterable[Outcome] | None
@@ -54,12 +53,13 @@ class EventFamily:
         delivery = Delivery(self.name)
         try:
             fate = await self._deliver(text, delivery)
+        except (SettingsError, SinkError) as error:
+            delivery.log_raised(type(error), str(error))
+            raise
         except Exception as error:
-            delivery.reason = type(error).__name__
-            delivery.log(Fate.RAISED)
-            if isinstance(error, SettingsError | SinkTimeoutError):
-                raise
-            raise DeliveryError(_describe(error)) from None
+            description = _describe(error)
+            delivery.log_raised(type(error), description)
+            raise DeliveryError(description) from None
         delivery.log(fate)
 
     async def _deliver(self, text: str, delivery: Delivery) -> Fate:
@@ -103,11 +103,6 @@ class EventFamily:
 
 def _describe(error: Exception) -> str:
     """Name an error's type and the places of this app that it came through, without its text."""
-    status = (
-        f" {error.status_code} {getattr(error, 'error_code', '')}"
-        if isinstance(error, HttpResponseError)
-        else ""
-    )
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.filename}:{frame.lineno}" for frame in frames if "site-packages" not in frame.filename]
-    return f"{type(error).__name__}{status} at {' > '.join(places)}"
+    return f"{type(error).__name__} at {' > '.join(places)}"

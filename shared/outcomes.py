@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from shared.decoding import Event
-from shared.envelope import UNKNOWN_SOURCE, DecodeError, text_at
+from shared.envelope import LONGEST_ATTRIBUTE, UNKNOWN_SOURCE, DecodeError, Reason, text_at
 from shared.payloads import Payload
 
 APP_VERSION = "0.1.0"
@@ -48,7 +48,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         smskeyword: str | None = None,
         deliveryoutcome: str | None = None,
     ) -> Self:
-        """Return the outcome of an event: its data in the GA shape, and what its payload says of order."""
+        """Return the outcome of an event: its data in the GA shape, and what its payload says of order.
+
+        Raises DecodeError where the identifiers in the data are longer than a queue message can hold.
+        """
         outcome_type = event.data.outcome_type
         return cls(
             id=f"{event.id}:{outcome_type}",
@@ -59,8 +62,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             dataschema=schema_of(outcome_type),
             eventtype=event.type,
             scope=_or_unset(event.scope),
-            changekey=_or_unset(event.data.change_key),
-            partitionkey=event.data.partition_key,
+            changekey=_or_unset(_not_over_long(event.data.change_key)),
+            partitionkey=_not_over_long(event.data.partition_key),
             sequence=_sortable(event.data.sequence),
             smskeyword=_or_unset(smskeyword),
             deliveryoutcome=_or_unset(deliveryoutcome),
@@ -115,6 +118,12 @@ def dead_letter(text: str, document: Any, *, function: str, error: DecodeError) 
             original=original,
         ),
     )
+
+
+def _not_over_long[T: str | None](key: T) -> T:
+    if key is not None and len(key) > LONGEST_ATTRIBUTE:
+        raise DecodeError(Reason.INVALID_DATA, "An identifier is too long - in `$.data`.")
+    return key
 
 
 def _or_unset(value: str | None) -> str | UnsetType:

@@ -77,6 +77,11 @@ class Settings:
             acs_sources=_sources(environ),
         )
 
+    def setting_of(self, queue: str) -> str:
+        """Return the name of the setting that names a queue."""
+        families = (QUEUE_SETTINGS[family][0] for family, name in self.queues.items() if name == queue)
+        return next(families, "DEAD_LETTER_QUEUE")
+
     def trusts(self, source: str) -> bool:
         """Tell whether events of this ACS resource are accepted; resource ids are case-insensitive."""
         return not self.acs_sources or source.lower() in self.acs_sources

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import msgspec
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
@@ -27,8 +33,8 @@ WRITE_TIMEOUT = 18.0
 """Seconds that all writes of one delivery may take, with retries. Event Grid waits 30 s, then sends again."""
 
 
-class SinkTimeoutError(Exception):
-    """Storage did not take an outcome in time."""
+class SinkError(Exception):
+    """Storage did not take an outcome. Names the setting to look at; says nothing of the outcome."""
 
 
 class QueueSink:
@@ -53,13 +59,14 @@ class QueueSink:
         self._queues: dict[str, QueueClient] = {}
 
     async def write(self, queue: str, outcomes: list[Outcome]) -> None:
-        """Write outcomes, creating a missing queue. Raises SinkTimeoutError or an azure-core error."""
+        """Write outcomes, creating a missing queue. Raises SinkError."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT):
                 for outcome in outcomes:
                     await self._write(queue, outcome)
-        except TimeoutError:
-            raise SinkTimeoutError(f"Storage did not answer within {WRITE_TIMEOUT:.0f} s.") from None
+        except (AzureError, TimeoutError) as error:
+            where = f"queue {queue} ({self._settings.setting_of(queue)})"
+            raise SinkError(f"{_fault(error)} Not written: an outcome for the {where}.") from None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -119,6 +126,23 @@ class QueueSink:
                 uri = blob_uri or queue_uri.replace(".queue.", ".blob.", 1)
                 service = BlobServiceClient(uri, credential=self._credential, **self._options)
         return service.get_container_client(self._settings.oversize_container)
+
+
+def _fault(error: AzureError | TimeoutError) -> str:
+    """Say what is wrong with storage, and which setting to look at."""
+    code = getattr(error, "error_code", None) or ""
+    code = getattr(code, "value", code)
+    match error:
+        case ClientAuthenticationError() if code == "AuthorizationPermissionMismatch":
+            return "The identity lacks Storage Queue Data Message Sender or Storage Blob Data Contributor."
+        case ClientAuthenticationError():
+            return "Storage refused the credential of OutcomesStorage."
+        case HttpResponseError(status_code=status):
+            return f"Storage answered {status} {code}".rstrip() + "."
+        case TimeoutError():
+            return f"Storage did not answer within {WRITE_TIMEOUT:.0f} s: is OutcomesStorage right?"
+        case _:
+            return "Storage could not be reached: is OutcomesStorage right?"
 
 
 def _credential(storage: ConnectionStringStorage | IdentityStorage) -> "AsyncTokenCredential | None":

@@ -6,6 +6,7 @@ from enum import StrEnum
 from time import perf_counter
 
 _logger = logging.getLogger("acs_events")
+_RECORD = "delivery function=%s event_id=%s event_type=%s fate=%s reason=%s ms=%.1f"
 
 
 class Fate(StrEnum):
@@ -30,11 +31,17 @@ class Delivery:
         self._start = perf_counter()
 
     def log(self, fate: Fate) -> None:
-        """Write the delivery's record: an error when it raised, a warning when it was dead-lettered."""
-        level = {Fate.RAISED: logging.ERROR, Fate.DEAD_LETTERED: logging.WARNING}.get(fate, logging.INFO)
-        _logger.log(
-            level,
-            "delivery function=%s event_id=%s event_type=%s fate=%s reason=%s ms=%.1f",
+        """Write the delivery's record: a warning when it was dead-lettered."""
+        level = logging.WARNING if fate is Fate.DEAD_LETTERED else logging.INFO
+        _logger.log(level, _RECORD, *self._fields(fate))
+
+    def log_raised(self, error: type[Exception], detail: str) -> None:
+        """Write the record of a delivery that raised, an error; the detail must hold nothing of the event."""
+        self.reason = error.__name__
+        _logger.error(f"{_RECORD} detail=%s", *self._fields(Fate.RAISED), detail)  # noqa: G004 - two constants
+
+    def _fields(self, fate: Fate) -> tuple[object, ...]:
+        return (
             self.function,
             _harmless(self.event_id),
             self.event_type or "unknown",

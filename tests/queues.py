@@ -7,8 +7,10 @@ from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.core.messaging import CloudEvent
-from azure.storage.blob import BlobClient
+from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient, QueueMessage, TextBase64DecodePolicy
+
+from shared.reading import read_outcome
 
 
 class Queues:
@@ -39,11 +41,11 @@ class Queues:
         ]
 
     def referenced(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the whole document of a message that refers to a blob."""
-        container, name = message["dataref"].split("/devstoreaccount1/")[1].split("/", 1)
-        with BlobClient.from_connection_string(self._connection_string, container, name) as blob:
-            document: dict[str, Any] = json.loads(blob.download_blob().readall())
-        return document
+        """Return the id, source and data of a message that refers to a blob, as a consumer reads it."""
+        container = message["dataref"].split("/devstoreaccount1/")[1].partition("/")[0]
+        with ContainerClient.from_connection_string(self._connection_string, container) as oversize:
+            outcome = read_outcome(json.dumps(message), oversize)
+        return {"id": outcome.id, "source": outcome.source, "data": outcome.data}
 
     def messages(self, queue: str) -> list[QueueMessage]:
         """Return a queue's messages; none where the queue is missing."""

@@ -7,22 +7,27 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import override
 
+import msgspec
 import pytest
 
 from shared.handling import EventFamily
 from shared.outcomes import Outcome
 from shared.settings import get_settings
-from shared.sink import QueueSink, _sinks
+from shared.sink import MESSAGE_LIMIT, QueueSink, _sinks
 
 
 class RecordingSink(QueueSink):
-    """Encodes outcomes as the real sink does, and keeps them with the name of their queue."""
+    """Encodes outcomes as the real sink does, refuses what storage does, and keeps the rest by queue."""
 
     def __init__(self) -> None:
         self.written: list[tuple[str, bytes]] = []
 
     @override
     async def write(self, queue: str, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            claim = msgspec.structs.replace(outcome, dataref="https://" + "x" * 400, data=msgspec.UNSET)
+            if len(claim.encode()) > MESSAGE_LIMIT:
+                raise ValueError("Storage refuses this message, even without its data.")
         self.written += [(queue, outcome.encode()) for outcome in outcomes]
 
 

@@ -23,6 +23,7 @@ _CHARACTERS = st.characters() | st.sampled_from(["\ud800", "\udfff", "\0", "\u20
 _NUMBERS = st.integers() | st.sampled_from(
     [2**53 + 1, 2**63, -(2**63) - 1, 10**30, 10**400, 0.1, -0.0, 1e300, 5e-324, 1772445735306.0]
 )
+_TEXT = st.text(_CHARACTERS, max_size=12)
 _ODD_STRINGS = st.sampled_from(
     [
         "",
@@ -31,31 +32,46 @@ _ODD_STRINGS = st.sampled_from(
         "null",
         "1772445735306",
         "1e400",
-        "0001-01-01T00:00:00+00:00",
-        "2026-03-02T09:15:33.123456789-08:00",
-        "0001-01-01T00:00:00+23:59",
-        "9999-12-31T23:59:59.9999999Z",
-        "2016-12-31T23:59:60Z",
-        "2026-03-02T24:00:00Z",
-        "8:acs:a_b",
-        "8:orgid:",
-        "4:",
-        "28:dod:x",
-        "unknown",
-        *PAYLOADS,
+        "\ud800",
+        "\0" * 1024,
+        "\0" * 1025,
+        "8:acs:" + "x" * 60_000,
     ]
 )
-_TEXT = st.text(_CHARACTERS, max_size=12)
+_TIMES = st.sampled_from(
+    [
+        "0001-01-01T00:00:00+00:00",
+        "0001-01-01T00:00:00+23:59",
+        "2026-03-02T09:15:33.123456789-08:00",
+        "2026-03-02T09:15:33",
+        "2026-03-02T24:00:00Z",
+        "2016-12-31T23:59:60Z",
+        "9999-12-31T23:59:59.9999999Z",
+    ]
+)
+_RAW_IDS = st.sampled_from(["8:acs:a_b", "8:orgid:", "8:teamsvisitor:x", "4:", "28:dod:x", "unknown", ""])
 _KEYS = _TEXT | st.sampled_from(
     ["id", "data", "eventType", "type", "source", "time", "kind", "rawId", "phoneNumber", "participants"]
 )
 
 JSON: st.SearchStrategy[Json] = st.recursive(
-    st.none() | st.booleans() | _NUMBERS | st.floats() | _TEXT | _ODD_STRINGS,
+    st.none() | st.booleans() | _NUMBERS | st.floats() | _TEXT | _ODD_STRINGS | _TIMES,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4),
     max_leaves=8,
 )
 """Any value that Python's json writes, NaN and lone surrogates among them."""
+
+
+_IDENTIFIERS = _RAW_IDS | st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": JSON,
+        "rawId": _RAW_IDS | JSON,
+        "communicationUser": JSON | st.fixed_dictionaries({"id": _RAW_IDS | JSON}),
+        "phoneNumber": JSON | st.fixed_dictionaries({"value": _TEXT | JSON}),
+        "microsoftTeamsUser": JSON | st.fixed_dictionaries({"userId": _TEXT | JSON}),
+    },
+)
 
 
 @st.composite
@@ -197,13 +213,27 @@ def _replace(draw: Draw, event: Json) -> None:
 
 
 def _replace_alike(draw: Draw, event: Json) -> None:
-    """Put an odd value of the same JSON type in a scalar's place."""
     if spot := _spot(draw, event):
-        value = spot[0][spot[1]]
-        if isinstance(value, str):
-            spot[0][spot[1]] = draw(_TEXT | _ODD_STRINGS)
-        elif isinstance(value, int | float):
-            spot[0][spot[1]] = draw(_NUMBERS)
+        spot[0][spot[1]] = draw(_odd(spot[0][spot[1]]))
+
+
+def _odd(value: Json) -> st.SearchStrategy[Json]:
+    """Return values that are odd where such a value is wanted."""
+    match value:
+        case str() if value.endswith("Z"):
+            return _TIMES
+        case str() if value.startswith("8:"):
+            return _IDENTIFIERS
+        case str() if value in PAYLOADS:
+            return st.sampled_from(list(PAYLOADS))
+        case str():
+            return _TEXT | _ODD_STRINGS
+        case int() | float():
+            return _NUMBERS
+        case {"rawId": _}:
+            return _IDENTIFIERS
+        case _:
+            return JSON
 
 
 def _add(draw: Draw, event: Json) -> None:

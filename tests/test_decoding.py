@@ -119,6 +119,14 @@ def test_an_identifier_keeps_the_kind_it_states() -> None:
     assert identifier == event.ga_data["senderCommunicationIdentifier"]
 
 
+def test_a_kind_that_is_no_string_is_refused() -> None:
+    """A consumer reads the kind as text."""
+    identifier = {"kind": 5, "rawId": USER}
+    assert refusal(
+        "chat-message-received", ChatMessageReceived, senderCommunicationIdentifier=identifier
+    ) == ("Expected a string, got a number - at `$.data.senderCommunicationIdentifier.kind`.")
+
+
 def test_members_become_participants() -> None:
     """The 2020 list of members becomes the GA list of participants; where both are there the GA's counts."""
     event = decode_sample("chat-thread-created", ChatThreadCreated)

@@ -46,10 +46,18 @@ BAD = {
     "no envelope": (
         '{"a": 1}',
         "invalid_envelope",
-        "Expected a non-empty string - at `$.eventType` or `$.type`.",
+        "Expected a string of 1 to 1024 characters - at `$.eventType` or `$.type`.",
     ),
-    "no id": ('{"eventType": "T"}', "invalid_envelope", "Expected a non-empty string - at `$.id`."),
-    "an empty id": (json.dumps(sms(id="")), "invalid_envelope", "Expected a non-empty string - at `$.id`."),
+    "no id": (
+        '{"eventType": "T"}',
+        "invalid_envelope",
+        "Expected a string of 1 to 1024 characters - at `$.id`.",
+    ),
+    "an empty id": (
+        json.dumps(sms(id="")),
+        "invalid_envelope",
+        "Expected a string of 1 to 1024 characters - at `$.id`.",
+    ),
     "an unknown type": (
         json.dumps(sms(eventType="Microsoft.Communication.Nothing")),
         "unsupported_event_type",

@@ -47,6 +47,7 @@ VERSIONS = {
     "boolean": (True, None),
     "array": ([1], None),
 }
+LONG = "\0x" * 30_000
 CJK = "\u6f22" * 28_000
 
 
@@ -186,8 +187,8 @@ def test_an_identifier_that_disagrees_with_itself_keeps_what_it_says() -> None:
 
 @pytest.mark.parametrize(
     "event_type",
-    ["Microsoft.EventGrid.SubscriptionValidationEvent", "microsoft.communication.smsreceived", "T" * 10_000],
-    ids=["validation", "another casing", "10 kB"],
+    ["Microsoft.EventGrid.SubscriptionValidationEvent", "microsoft.communication.smsreceived", "T" * 1_024],
+    ids=["validation", "another casing", "the longest"],
 )
 async def test_an_unsupported_type_is_dead_lettered(event_type: str, queues: Queues) -> None:
     """Whatever is no supported type, to the letter, is kept with its type."""
@@ -226,6 +227,27 @@ async def test_the_largest_event_holds_up_no_other(good: bool, queues: Queues) -
     assert large["data"]["Message"] == (data["message"] if good else data["original"]["data"]["Message"])
     assert golden("sms-received") in outcomes
     assert len(outcomes) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"id": LONG}, "invalid_envelope"),
+        ({"eventType": LONG}, "invalid_envelope"),
+        ({"topic": LONG}, None),
+        ({"subject": LONG}, None),
+        ({"data": sample("sms-received")["data"] | {"From": LONG}}, "invalid_data"),
+    ],
+    ids=["id", "type", "source", "subject", "key"],
+)
+async def test_an_attribute_too_long_for_a_message_is_not_retried(
+    changes: dict[str, Any], reason: str | None, queues: Queues
+) -> None:
+    """What a message cannot hold beside its reference to the blob is left out, or dead-letters the event."""
+    await FAMILIES["sms"].handle(json.dumps(sample("sms-received") | changes))
+    (message,) = queues.everything()
+    document = queues.referenced(message) if "dataref" in message else message
+    assert reason == document["data"].get("reason")
 
 
 async def test_90_000_unknown_keys_are_handled_in_bounded_time(queues: Queues) -> None:

@@ -7,15 +7,16 @@ from contextlib import closing
 
 import msgspec
 import pytest
-from azure.core.exceptions import AzureError
+from azure.storage.blob import ContainerClient
 
 from shared.decoding import decode
 from shared.envelope import parse_envelope
 from shared.outcomes import Outcome
 from shared.payloads import SmsReceived
+from shared.reading import read_outcome
 from shared.settings import Settings, get_settings
-from shared.sink import MESSAGE_LIMIT, QueueSink, SinkTimeoutError, get_sink
-from tests.events import golden, sample
+from shared.sink import MESSAGE_LIMIT, QueueSink, SinkError, get_sink
+from tests.events import FAMILIES, golden, sample
 from tests.queues import Queues
 
 OUTCOME = Outcome.of(decode(parse_envelope(sample("sms-received")), SmsReceived))
@@ -73,7 +74,7 @@ async def test_a_larger_document_goes_to_a_blob(queues: Queues) -> None:
     assert first == second
     assert "data" not in first
     assert (first["id"], first["source"]) == (golden("sms-received")["id"], outcome.source)
-    assert queues.referenced(first) == json.loads(outcome.encode())
+    assert queues.referenced(first) == {"id": outcome.id, "source": outcome.source, "data": outcome.data}
 
 
 @pytest.mark.parametrize("hanging", [True, False], ids=["hanging", "refusing"])
@@ -85,8 +86,65 @@ async def test_storage_that_cannot_be_reached_raises_within_20_seconds(hanging: 
             server.listen()
         sink = QueueSink(storage_at(server.getsockname()[1]))
         try:
-            with pytest.raises((AzureError, SinkTimeoutError)):
+            with pytest.raises(SinkError, match=r"OutcomesStorage right\? .*acs-sms \(SMS_QUEUE\)"):
                 async with asyncio.timeout(20):
                     await sink.write("acs-sms", [OUTCOME])
         finally:
             await sink.close()
+
+
+async def test_a_wrong_key_names_the_setting(azurite: str) -> None:
+    """What the operator must mend is in the error, and the key is not."""
+    wrong = azurite.replace("AccountKey=Eby8", "AccountKey=AAAA")
+    sink = QueueSink(Settings.from_environ({"OutcomesStorage": wrong}))
+    try:
+        with pytest.raises(SinkError, match="Storage refused the credential of OutcomesStorage") as refused:
+            await sink.write("acs-sms", [OUTCOME])
+    finally:
+        await sink.close()
+    assert "AAAA" not in str(refused.value)
+
+
+async def test_what_storage_refuses_is_named(queues: Queues) -> None:
+    """A queue name that storage does not take is named with its setting and storage's own code."""
+    with pytest.raises(
+        SinkError, match=r"Storage answered 400 InvalidResourceName\. .* queue A_B \(DEAD_LETTER_QUEUE\)"
+    ):
+        await get_sink().write("A_B", [OUTCOME])
+    assert queues.everything() == []
+
+
+@pytest.mark.parametrize("key", ["id", "eventType", "threadId"])
+async def test_an_over_long_identifier_is_dead_lettered(key: str, queues: Queues) -> None:
+    """An id that no queue message can hold is no reason to send the event again for a day."""
+    event = sample("chat-message-received")
+    (event["data"] if key == "threadId" else event)[key] = "\x01" * 100_000
+    await FAMILIES["chat_message"].handle(json.dumps(event))
+    (message,) = queues.everything()
+    assert message["type"] == "acs.dead-letter"
+    assert queues.referenced(message)["data"]["original"] == event
+
+
+@pytest.mark.parametrize(("key", "expected"), [("topic", "unknown"), ("subject", None)])
+async def test_an_over_long_attribute_is_left_out(key: str, expected: str | None, queues: Queues) -> None:
+    """What the outcome can do without does not refuse the event."""
+    await FAMILIES["sms"].handle(json.dumps(sample("sms-received") | {key: "x" * 100_000}))
+    (outcome,) = queues.outcomes("sms")
+    assert expected == outcome.get("source" if key == "topic" else key)
+
+
+async def test_a_small_outcome_is_read_from_its_message_and_a_foreign_blob_is_refused(queues: Queues) -> None:
+    """The reader goes to the one container that it was given, never where a message sends it."""
+    await get_sink().write(get_settings().queues["sms"], [OUTCOME])
+    (message,) = queues.messages(get_settings().queues["sms"])
+    container = ContainerClient("http://127.0.0.1:1/a", "c")
+    assert read_outcome(message.content, container).data == OUTCOME.data
+    foreign = {
+        "specversion": "1.0",
+        "id": "a",
+        "source": "b",
+        "type": "c",
+        "dataref": "http://127.0.0.1:1/a/d/e",
+    }
+    with pytest.raises(ValueError, match="not in the container c"):
+        read_outcome(json.dumps(foreign), container)
