@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -81,13 +82,15 @@ class QueueSink:
             claim = msgspec.structs.replace(outcome, dataref=reference, data=msgspec.UNSET)
             document = claim.encode()
         client = self._queue(queue)
-        text = document.decode()
+        send = partial(
+            client.send_message, document.decode(), time_to_live=self._settings.outcome_ttl_seconds
+        )
         try:
-            await client.send_message(text, time_to_live=self._settings.outcome_ttl_seconds)
+            await send()
         except ResourceNotFoundError:
             with suppress(ResourceExistsError):
                 await client.create_queue()
-            await client.send_message(text, time_to_live=self._settings.outcome_ttl_seconds)
+            await send()
 
     def _queue(self, name: str) -> QueueClient:
         if name not in self._queues:
@@ -107,12 +110,13 @@ class QueueSink:
         """Put a document into the oversize container; return its URL. A redelivery overwrites it."""
         container = self._container()
         name = f"{outcome_type}/{hashlib.sha256(document).hexdigest()}.json"
+        upload = partial(container.upload_blob, name, document, overwrite=True)
         try:
-            await container.upload_blob(name, document, overwrite=True)
+            await upload()
         except ResourceNotFoundError:
             with suppress(ResourceExistsError):
                 await container.create_container()
-            await container.upload_blob(name, document, overwrite=True)
+            await upload()
         return f"{container.url}/{name}"
 
     def _container(self) -> "ContainerClient":
