@@ -43,7 +43,7 @@ class Delivery:
     def _fields(self, fate: Fate) -> tuple[object, ...]:
         return (
             self.function,
-            _harmless(self.event_id),
+            harmless_id(self.event_id),
             self.event_type or "unknown",
             fate,
             self.reason or "-",
@@ -51,7 +51,7 @@ class Delivery:
         )
 
 
-def _harmless(event_id: str | None) -> str:
+def harmless_id(event_id: str | None) -> str:
     """Return an id that looks like one that ACS makes, else a word that says it doesn't.
 
     The id of a hand-made event may be any text, a phone number or line breaks among it.

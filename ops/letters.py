@@ -1,0 +1,129 @@
+"""A dead letter, whichever of the two places it was found in, and where it is safe to show what of it."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from shared.payloads import PAYLOADS
+from shared.settings import QUEUE_SETTINGS
+from shared.telemetry import harmless_id
+
+UNREADABLE = "unreadable"
+"""The reason of what is no dead letter, or whose blob is gone."""
+
+_SHORT = 8
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter."""
+
+    id: str
+    reason: str
+    function: str | None
+    event_id: str | None
+    event_type: str | None
+    since: datetime
+    document: bytes
+    """All that is known of it, as JSON where it is any."""
+    original: bytes | None
+    """The event, as it is posted again."""
+    key: str
+    """The id of the dead letter that the app writes of this event: the same every time."""
+
+    @property
+    def target(self) -> str | None:
+        """The function that takes this type of event, or else the one that refused it."""
+        payload = PAYLOADS.get(self.event_type or "")
+        if payload is not None:
+            return payload.family
+        return self.function if self.function in QUEUE_SETTINGS else None
+
+
+class Letters(Protocol):
+    """Where dead letters are."""
+
+    def collect(self, report: Callable[[int], None]) -> list[Letter]:
+        """Return all of them, telling now and then how many there are so far."""
+        ...
+
+    def hold(self, letter: Letter) -> bool:
+        """Make sure that it is still there, and stays for a minute; False where somebody else took it."""
+        ...
+
+    def remove(self, letter: Letter) -> bool:
+        """Remove it for ever; False where somebody else took it."""
+        ...
+
+    def release(self) -> None:
+        """Let others see what was collected and not removed."""
+        ...
+
+
+def table(letters: Sequence[Letter], *, show_data: bool) -> list[str]:
+    """Return aligned lines: with nothing personal in them, unless asked for."""
+    short = _short_length(letters)
+    header = ("ID", "REASON", "FUNCTION", "EVENT ID", "EVENT TYPE", "AGE")
+    return aligned([header, *(_row(letter, short, show_data=show_data) for letter in letters)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines whose columns stand below one another."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def age(since: datetime | None) -> str:
+    """Return how long ago that was, in its largest unit."""
+    seconds = max(0, int((datetime.now(UTC) - since).total_seconds())) if since else 0
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s" if since else "-"
+
+
+def counts(letters: Iterable[Letter]) -> list[str]:
+    """Return one line for each reason and function."""
+    groups: dict[tuple[str, str], int] = {}
+    for letter in letters:
+        group = (_word(letter.reason), _function(letter))
+        groups[group] = groups.get(group, 0) + 1
+    return aligned([(f"{count:>7}", *group) for group, count in sorted(groups.items())]) if groups else []
+
+
+def _row(letter: Letter, short: int, *, show_data: bool) -> Sequence[str]:
+    return (
+        letter.id[:short],
+        _word(letter.reason),
+        _function(letter),
+        _printable(letter.event_id) if show_data else harmless_id(letter.event_id),
+        (_printable(letter.event_type) if show_data else _known_type(letter.event_type)).removeprefix(
+            "Microsoft.Communication."
+        ),
+        age(letter.since),
+    )
+
+
+def _short_length(letters: Sequence[Letter]) -> int:
+    """Return how many characters of the ids tell them apart."""
+    ids = {letter.id for letter in letters}
+    return next(n for n in range(_SHORT, 100) if len({text[:n] for text in ids}) == len(ids))
+
+
+def _word(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z_]{1,60}", text) else "unusual"
+
+
+def _function(letter: Letter) -> str:
+    return letter.function if letter.function and letter.function in QUEUE_SETTINGS else "unknown"
+
+
+def _known_type(text: str | None) -> str:
+    return text if text and text in PAYLOADS else "unknown"
+
+
+def _printable(text: str | None) -> str:
+    """Return a sender's text with what could command a terminal escaped."""
+    return "none" if text is None else text if text.isprintable() else ascii(text)
