@@ -1,7 +1,7 @@
 # Needs make and Python 3.13; the rest is installed, exactly as locked, in .venv and node_modules.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz check format docs lock
+.PHONY: help setup run test soak fuzz check format docs lock
 
 PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
@@ -37,6 +37,11 @@ run: setup ## Run the app locally, until Ctrl-C (ARGS: options of `python -m loc
 
 test: setup ## Run the tests (ARGS: options of pytest)
 	$(PYTHON) -m pytest $(ARGS)
+
+soak: EVENTS := 20000
+soak: SECONDS := 600
+soak: setup ## Look for lost events while things break (EVENTS=20000, SECONDS=600)
+	$(PYTHON) -m tests.soak --events $(EVENTS) --seconds $(SECONDS)
 
 fuzz: SECONDS := 600
 fuzz: setup ## Look for events that break what the tests claim (SECONDS=600, ARGS: options of libFuzzer)

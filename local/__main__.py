@@ -14,7 +14,7 @@ from local import azurite, queues, sending, stack
 from local.environment import app_environment
 from local.errors import LocalError
 from local.queues import Message, Peek, Queues
-from local.stack import DEFAULT_PORT, DEFAULT_STORAGE_PORT, PROJECT_DIR, Stack
+from local.stack import DEFAULT_EVENT_GRID_PORT, DEFAULT_PORT, DEFAULT_STORAGE_PORT, PROJECT_DIR, Stack
 from shared.settings import Settings, SettingsError
 
 FOLLOW_SECONDS = 1.0
@@ -79,12 +79,20 @@ def _add_up(commands: _Commands) -> None:
         commands,
         up,
         "run the app until Ctrl-C",
-        "Run storage (Azurite) and the Event Grid endpoint until Ctrl-C, first sending the samples. "
+        "Run storage (Azurite), the app's endpoint and Event Grid until Ctrl-C, first sending the samples. "
         "The app is reloaded when its code or local.settings.json changes.",
     )
     command.add_argument("--no-samples", action="store_true", help="do not send the samples")
     _add_port(command)
     _add_storage_port(command)
+    _add_event_grid_port(command)
+    command.add_argument(
+        "--time-scale",
+        type=_time_scale,
+        default=1,
+        metavar="N",
+        help="divide Event Grid's waits, 10 s before the first retry, by this (default: %(default)s)",
+    )
     command.add_argument(
         "--data-dir",
         type=Path,
@@ -98,7 +106,7 @@ def _add_send(commands: _Commands) -> None:
         commands,
         send,
         "send events to the running app",
-        "Send samples, or the events in files, to the functions of their types.",
+        "Publish samples, or the events in files, to the local Event Grid, which delivers them.",
     )
     command.add_argument(
         "names",
@@ -108,9 +116,15 @@ def _add_send(commands: _Commands) -> None:
     )
     command.add_argument("--cloudevents", action="store_true", help="send in the schema of CloudEvents 1.0")
     command.add_argument(
-        "--function", metavar="NAME", help="send to this function, files exactly as they are, right or wrong"
+        "--direct", action="store_true", help="send to the functions themselves, and show their answers"
+    )
+    command.add_argument(
+        "--function",
+        metavar="NAME",
+        help="send to this function itself, files exactly as they are, right or wrong",
     )
     _add_port(command)
+    _add_event_grid_port(command)
 
 
 def _add_outcomes(commands: _Commands) -> None:
@@ -144,6 +158,16 @@ def _add_storage_port(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_event_grid_port(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--event-grid-port",
+        type=_port,
+        default=DEFAULT_EVENT_GRID_PORT,
+        metavar="PORT",
+        help="of Event Grid (default: %(default)s)",
+    )
+
+
 def _port(text: str, last: int = 65_535) -> int:
     port = int(text)
     if not 0 <= port <= last:
@@ -155,6 +179,13 @@ def _storage_port(text: str) -> int:
     return _port(text, last=65_533)
 
 
+def _time_scale(text: str) -> float:
+    scale = float(text)
+    if not 0 < scale < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return scale
+
+
 async def _up(arguments: argparse.Namespace) -> int:
     _queue_names(arguments.storage_port)  # wrong settings are an error before anything starts
     with suppress(asyncio.CancelledError):
@@ -162,6 +193,8 @@ async def _up(arguments: argparse.Namespace) -> int:
         async with stack.running(
             port=arguments.port,
             storage_port=arguments.storage_port,
+            event_grid_port=arguments.event_grid_port,
+            time_scale=arguments.time_scale,
             data_dir=arguments.data_dir,
             report=_say,
         ) as running:
@@ -197,6 +230,7 @@ async def _session(running: Stack, *, with_samples: bool) -> None:
     """Say when the stack is ready, show what the samples become, and wait for ever."""
     await running.workers.loaded()
     _say(f"ready {running.endpoint}?functionName=NAME (queues: {running.queue_url})")
+    _say(f"publish to {running.event_grid_endpoint}, with any key")
     if with_samples:
         await _send_samples(running)
     await asyncio.Event().wait()
@@ -214,6 +248,23 @@ async def _send_samples(running: Stack) -> None:
 
 
 async def _send(arguments: argparse.Namespace) -> int:
+    if arguments.direct or arguments.function is not None:
+        return await _send_directly(arguments)
+    found = [
+        (name, event)
+        for name in arguments.names
+        for event in sending.events(name, cloudevents=arguments.cloudevents)
+    ]
+    failures = 0
+    async with sending.publisher(arguments.event_grid_port) as client:
+        for name, event in found:
+            status, text = await sending.publish(client, event, arguments.event_grid_port)
+            failures += status >= 300
+            _say(f"{status} {name} {text}".rstrip())
+    return 1 if failures else 0
+
+
+async def _send_directly(arguments: argparse.Namespace) -> int:
     found = [
         delivery
         for name in arguments.names

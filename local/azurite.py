@@ -32,15 +32,51 @@ def connection_string(first_port: int) -> str:
     )
 
 
+class Azurite:
+    """An Azurite on ports of its own, its data in a folder."""
+
+    def __init__(self, command: list[str], first_port: int) -> None:
+        self._command = command
+        self._first_port = first_port
+        self._process: Process | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._running.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._running.returncode
+
+    async def start(self) -> None:
+        """Start it, again where it has ended, and wait until it answers. Raises LocalError."""
+        self._process = await _start(self._command)
+        await _answering(self._process, self._first_port)
+
+    async def wait(self) -> int:
+        """Wait for its end, and return the exit code."""
+        return await self._running.wait()
+
+    async def stop(self) -> None:
+        """Have it save its data and end."""
+        if self._process is not None:
+            await _stop(self._process)
+
+    @property
+    def _running(self) -> Process:
+        assert self._process is not None  # noqa: S101 - it is handed out started
+        return self._process
+
+
 @asynccontextmanager
-async def running(project_dir: Path, first_port: int, data_dir: Path) -> AsyncIterator[Process]:
+async def running(project_dir: Path, first_port: int, data_dir: Path) -> AsyncIterator[Azurite]:
     """Run Azurite until the context ends, its data in a folder; its ports must be free."""
-    process = await _start(_command(project_dir, first_port, data_dir))
+    azurite = Azurite(_command(project_dir, first_port, data_dir), first_port)
     try:
-        await _answering(process, first_port)
-        yield process
+        await azurite.start()
+        yield azurite
     finally:
-        await _stop(process)
+        await azurite.stop()
 
 
 def _command(project_dir: Path, first_port: int, data_dir: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sends events to the local endpoint, as Event Grid would."""
+"""Sends events: to the local Event Grid as a publisher, or to a function as Event Grid would."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import aiohttp
+from azure.core.credentials import AzureKeyCredential
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.eventgrid.aio import EventGridPublisherClient
 
 from local.errors import LocalError
-from local.stack import PROJECT_DIR, endpoint
+from local.event_schemas import Event, is_cloudevent, to_cloudevent
+from local.stack import PROJECT_DIR, endpoint, event_grid_endpoint
 from shared.payloads import PAYLOADS
 
 SAMPLES_DIR = PROJECT_DIR / "samples"
@@ -33,16 +36,45 @@ def sample_names(samples_dir: Path = SAMPLES_DIR) -> list[str]:
     return sorted(file.stem for file in samples_dir.glob("*.json"))
 
 
+def events(name: str, *, cloudevents: bool) -> list[Event]:
+    """Return the events of a sample or a file, each of which has a function. Raises LocalError."""
+    found = list(_events(*_read(name)))
+    for event in found:
+        _function_for(event)
+    return [to_cloudevent(event) if cloudevents else event for event in found]
+
+
 def deliveries(name: str, *, cloudevents: bool, function: str | None) -> list[Delivery]:
     """Return the deliveries of a sample or a file, one per event; untouched where a function is named."""
-    file = _find(name)
-    try:
-        body = file.read_bytes()
-    except OSError as error:
-        raise LocalError(f"cannot read {file}: {error.strerror}") from None
+    file, body = _read(name)
     if function is not None:
         return [Delivery(name, function, body)]
     return [_delivery(name, event, cloudevents=cloudevents) for event in _events(file, body)]
+
+
+def publisher(port: int) -> EventGridPublisherClient:
+    """Return Microsoft's client for the local Event Grid, which takes any key."""
+    return EventGridPublisherClient(
+        event_grid_endpoint(port),
+        AzureKeyCredential("local"),
+        retry_total=0,
+        connection_timeout=5,
+        read_timeout=RESPONSE_SECONDS,
+    )
+
+
+async def publish(client: EventGridPublisherClient, event: Event, port: int) -> tuple[int, str]:
+    """Publish an event, and return the HTTP status and text of the answer. Raises LocalError."""
+    try:
+        await client.send(dict(event))
+    except HttpResponseError as error:
+        return error.status_code or 0, error.message
+    except AzureError:
+        raise LocalError(
+            f"no Event Grid on port {port}: start it with `python -m local up`, choose with "
+            "--event-grid-port, or send to the function itself with --direct"
+        ) from None
+    return 200, ""
 
 
 async def post(session: aiohttp.ClientSession, delivery: Delivery, port: int) -> tuple[int, str]:
@@ -69,21 +101,12 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield client
 
 
-def to_cloudevent(event: dict[str, Any]) -> dict[str, Any]:
-    """Return an event of Event Grid's own schema as Event Grid delivers it in CloudEvents' schema."""
-    if "specversion" in event:
-        return event
-    attributes = {
-        "id": event.get("id"),
-        "source": event.get("topic"),
-        "type": event.get("eventType"),
-        "subject": event.get("subject"),
-        "time": event.get("eventTime"),
-        "specversion": "1.0",
-        "datacontenttype": "application/json",
-        "data": event.get("data"),
-    }
-    return {name: value for name, value in attributes.items() if value is not None}
+def _read(name: str) -> tuple[Path, bytes]:
+    file = _find(name)
+    try:
+        return file, file.read_bytes()
+    except OSError as error:
+        raise LocalError(f"cannot read {file}: {error.strerror}") from None
 
 
 def _find(name: str) -> Path:
@@ -97,7 +120,7 @@ def _find(name: str) -> Path:
     )
 
 
-def _events(file: Path, body: bytes) -> Iterator[dict[str, Any]]:
+def _events(file: Path, body: bytes) -> Iterator[Event]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -110,9 +133,9 @@ def _events(file: Path, body: bytes) -> Iterator[dict[str, Any]]:
         yield event
 
 
-def _delivery(label: str, event: dict[str, Any], *, cloudevents: bool) -> Delivery:
+def _delivery(label: str, event: Event, *, cloudevents: bool) -> Delivery:
     function = _function_for(event)
-    if cloudevents or "specversion" in event:
+    if cloudevents or is_cloudevent(event):
         return Delivery(label, function, _encode(to_cloudevent(event)), "application/cloudevents+json")
     return Delivery(label, function, _encode([event]))
 
@@ -121,7 +144,7 @@ def _encode(content: object) -> bytes:
     return json.dumps(content).encode()
 
 
-def _function_for(event: dict[str, Any]) -> str:
+def _function_for(event: Event) -> str:
     event_type = event.get("eventType", event.get("type"))
     payload = PAYLOADS.get(event_type) if isinstance(event_type, str) else None
     if payload is None:

@@ -1,22 +1,24 @@
-"""The whole local stack: storage, worker and endpoint, started and stopped together.
+"""The whole local stack: storage, worker, endpoint and Event Grid, started and stopped together.
 
 Storage and worker end even when this process is killed; a kill leaves only the temporary data folder behind.
 """
 
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from local import azurite, host, ports
+from local import azurite, eventgrid, host, ports, subscriptions
+from local.azurite import Azurite
 from local.environment import app_environment
 from local.errors import LocalError
+from local.eventgrid import EventGrid
 from local.worker_process import ReloadingWorker, reloading
 
 PROJECT_DIR = Path(__file__).parent.parent
 DEFAULT_PORT = 7071
+DEFAULT_EVENT_GRID_PORT = 7072
 DEFAULT_STORAGE_PORT = 10000
 
 
@@ -26,13 +28,20 @@ class Stack:
 
     port: int
     storage_port: int
+    event_grid_port: int
     workers: ReloadingWorker
-    azurite: Process
+    azurite: Azurite
+    event_grid: EventGrid
 
     @property
     def endpoint(self) -> str:
         """The URL that events are posted to, with `?functionName=NAME`."""
         return endpoint(self.port)
+
+    @property
+    def event_grid_endpoint(self) -> str:
+        """The URL that an EventGridPublisherClient publishes to, with any key."""
+        return event_grid_endpoint(self.event_grid_port)
 
     @property
     def connection_string(self) -> str:
@@ -48,42 +57,65 @@ def endpoint(port: int) -> str:
     return f"http://{ports.HOST}:{port}{host.PATH}"
 
 
+def event_grid_endpoint(port: int) -> str:
+    return f"http://{ports.HOST}:{port}{eventgrid.PATH}"
+
+
 @asynccontextmanager
 async def running(
     *,
     port: int = DEFAULT_PORT,
     storage_port: int = DEFAULT_STORAGE_PORT,
+    event_grid_port: int = 0,
+    time_scale: float = 1,
     data_dir: Path | None = None,
     project_dir: Path = PROJECT_DIR,
     report: Callable[[str], None] = print,
 ) -> AsyncIterator[Stack]:
     """Run the stack until the context ends; 0 takes any free port, no `data_dir` a temporary one.
 
-    Raises LocalError when it cannot start.
+    Event Grid's waits are divided by the time scale. Raises LocalError when it cannot start.
     """
-    _require_free_ports(port, storage_port)
+    _require_free_ports(port, storage_port, event_grid_port)
     storage_port = storage_port or ports.free_block(len(azurite.SERVICES))
 
     def environment() -> dict[str, str]:
         return app_environment(project_dir, azurite.connection_string(storage_port))
 
+    subscribed = subscriptions.load(project_dir)
     environment()  # a wrong settings file stops the start, and only reports itself when it is edited later
     with _folder(data_dir) as folder:
         async with (
-            azurite.running(project_dir, storage_port, folder) as process,
+            azurite.running(project_dir, storage_port, folder) as storage,
             reloading(project_dir, environment, report) as workers,
             host.serving(workers.current, port) as bound_port,
+            eventgrid.serving(
+                subscribed,
+                event_grid_port,
+                endpoint=endpoint(bound_port),
+                connection_string=azurite.connection_string(storage_port),
+                time_scale=time_scale,
+                report=report,
+            ) as (bound_event_grid_port, event_grid),
         ):
-            yield Stack(bound_port, storage_port, workers, process)
+            yield Stack(bound_port, storage_port, bound_event_grid_port, workers, storage, event_grid)
 
 
-def _require_free_ports(port: int, storage_port: int) -> None:
+def _require_free_ports(port: int, storage_port: int, event_grid_port: int) -> None:
     if port:
         ports.require_free(port, "the endpoint", "--port")
+    if event_grid_port:
+        ports.require_free(event_grid_port, "Event Grid", "--event-grid-port")
+    if port and port == event_grid_port:
+        raise LocalError(f"port {port} is both the endpoint's and Event Grid's: choose another with --port")
     for offset, service in enumerate(azurite.SERVICES) if storage_port else ():
         ports.require_free(storage_port + offset, f"{service} storage", "--storage-port")
-    if storage_port and storage_port <= port < storage_port + len(azurite.SERVICES):
-        raise LocalError(f"port {port} is both the endpoint's and storage's: choose another with --port")
+    for taken, owner, option in (
+        (port, "the endpoint", "--port"),
+        (event_grid_port, "Event Grid", "--event-grid-port"),
+    ):
+        if storage_port and storage_port <= taken < storage_port + len(azurite.SERVICES):
+            raise LocalError(f"port {taken} is both {owner}'s and storage's: choose another with {option}")
 
 
 @contextmanager

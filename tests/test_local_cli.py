@@ -66,6 +66,15 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=30, check=False)
 
 
+def port_options(first: int) -> list[str]:
+    """Return the options that give a stack these five ports."""
+    return [
+        *("--storage-port", str(first)),
+        *("--port", str(first + 3)),
+        *("--event-grid-port", str(first + 4)),
+    ]
+
+
 def assert_one_line(error: str) -> None:
     """Assert that an error is one that a person can read."""
     assert error.startswith("error: ")
@@ -79,8 +88,18 @@ class TestCommandLine:
         ("arguments", "expected"),
         [
             ([], ["up", "send", "outcomes"]),
-            (["up"], ["--no-samples", "--port", "--storage-port", "--data-dir"]),
-            (["send"], ["--cloudevents", "--function", "sms-received"]),
+            (
+                ["up"],
+                [
+                    "--no-samples",
+                    "--port",
+                    "--storage-port",
+                    "--event-grid-port",
+                    "--time-scale",
+                    "--data-dir",
+                ],
+            ),
+            (["send"], ["--cloudevents", "--direct", "--function", "--event-grid-port", "sms-received"]),
             (["outcomes"], ["--follow", "--json", "QUEUE"]),
         ],
     )
@@ -98,6 +117,14 @@ class TestCommandLine:
         assert 2 == result.returncode
         assert result.stderr.startswith("usage: python -m local")
 
+    @pytest.mark.parametrize("scale", ["0", "-1", "inf", "nan", "fast"])
+    def test_time_goes_forward(self, scale: str) -> None:
+        """A time scale that is no number above 0 is a usage error."""
+        result = run("up", "--time-scale", scale)
+
+        assert 2 == result.returncode
+        assert "--time-scale" in result.stderr
+
     def test_an_unknown_sample_lists_the_samples(self) -> None:
         """A name that is neither sample nor file is an error that lists the samples."""
         result = run("send", "nonsense")
@@ -106,10 +133,11 @@ class TestCommandLine:
         assert_one_line(result.stderr)
         assert "sms-received" in result.stderr
 
-    def test_sending_to_nobody_is_an_error(self) -> None:
-        """Where no endpoint answers, the error says how to start one."""
+    @pytest.mark.parametrize("options", [("--event-grid-port",), ("--direct", "--port")])
+    def test_sending_to_nobody_is_an_error(self, options: tuple[str, ...]) -> None:
+        """Where no Event Grid or endpoint answers, the error says how to start one."""
         port = ports.free_block(1)
-        result = run("send", "sms-received", "--port", str(port))
+        result = run("send", "sms-received", *options, str(port))
 
         assert 1 == result.returncode
         assert_one_line(result.stderr)
@@ -126,13 +154,14 @@ class TestCommandLine:
         assert time.monotonic() - started < 10
 
     @pytest.mark.parametrize(
-        ("offset", "option"), [(0, "--storage-port"), (1, "--storage-port"), (3, "--port")]
+        ("offset", "option"),
+        [(0, "--storage-port"), (1, "--storage-port"), (3, "--port"), (4, "--event-grid-port")],
     )
     def test_a_taken_port_is_an_error(self, offset: int, option: str) -> None:
         """A port that something else holds is named before anything starts, with the option to change it."""
-        first = ports.free_block(4)
+        first = ports.free_block(5)
         with socket.create_server(("127.0.0.1", first + offset)):
-            result = run("up", "--storage-port", str(first), "--port", str(first + 3))
+            result = run("up", *port_options(first))
 
         assert (1, "") == (result.returncode, result.stdout)
         assert_one_line(result.stderr)
@@ -198,6 +227,7 @@ class Up:
     process: subprocess.Popen[str]
     port: int
     storage_port: int
+    event_grid_port: int
     output: list[str] = field(default_factory=list)
 
     def read_until(self, wanted: str) -> str:
@@ -213,23 +243,13 @@ class Up:
 @contextmanager
 def up(*arguments: str) -> Iterator[Up]:
     """Run `up` as a process until the context ends."""
-    first = ports.free_block(4)
-    command = [
-        sys.executable,
-        "-m",
-        "local",
-        "up",
-        "--storage-port",
-        str(first),
-        "--port",
-        str(first + 3),
-        *arguments,
-    ]
+    first = ports.free_block(5)
+    command = [sys.executable, "-m", "local", "up", *port_options(first), *arguments]
     with subprocess.Popen(
         command, cwd=PROJECT_DIR, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
-            running = Up(process, first + 3, first)
+            running = Up(process, first + 3, first, first + 4)
             running.read_until("ready ")
             yield running
         finally:
@@ -276,13 +296,41 @@ class TestUp:
         assert {"1.0"} == {document["specversion"] for document in documents}
         assert ["acs-sms", "acs-sms"] == [line.split()[0] for line in one_queue.stdout.splitlines()]
 
-    def test_send_delivers_and_says_so(self, tmp_path: Path) -> None:
-        """Events sent in both schemas are accepted, and what is no event is dead-lettered."""
+    def test_send_publishes_and_says_so(self) -> None:
+        """Events in both schemas are published to Event Grid, which delivers them."""
+        with up("--no-samples") as running:
+            port = ("--event-grid-port", str(running.event_grid_port))
+            sent = run("send", "sms-received", "chat-thread-created", *port)
+            as_cloudevents = run("send", "participant-added", "--cloudevents", *port)
+            for _ in range(3):
+                running.read_until("fate=written")
+            shown = run("outcomes", "--storage-port", str(running.storage_port))
+
+        assert (0, 0) == (sent.returncode, as_cloudevents.returncode)
+        assert ["200 sms-received", "200 chat-thread-created"] == sent.stdout.splitlines()
+        assert ["200 participant-added"] == as_cloudevents.stdout.splitlines()
+        assert ["acs-sms", "acs-chat-thread", "acs-membership"] == [
+            line.split()[0] for line in shown.stdout.splitlines()
+        ]
+
+    def test_what_event_grid_refuses_is_shown(self, tmp_path: Path) -> None:
+        """An event without an id is not accepted: the answer says why, and the exit code is 1."""
+        broken = tmp_path / "broken.json"
+        broken.write_text('{"eventType": "Microsoft.Communication.SMSReceived"}')
+        with up("--no-samples") as running:
+            refused = run("send", str(broken), "--event-grid-port", str(running.event_grid_port))
+
+        assert 1 == refused.returncode
+        assert refused.stdout.startswith(f"400 {broken}")
+        assert "'id'" in refused.stdout
+
+    def test_send_delivers_directly_and_says_so(self, tmp_path: Path) -> None:
+        """With --direct the function's answer is shown, and with --function what is no event is sent too."""
         broken = tmp_path / "broken.json"
         broken.write_text("[{}]")
         with up("--no-samples") as running:
             port = ("--port", str(running.port))
-            sent = run("send", "sms-received", "chat-thread-created", "--cloudevents", *port)
+            sent = run("send", "sms-received", "chat-thread-created", "--cloudevents", "--direct", *port)
             refused = run("send", str(broken), "--function", "sms", *port)
             unknown = run("send", str(broken), "--function", "none", *port)
             shown = run("outcomes", "--storage-port", str(running.storage_port))
@@ -433,7 +481,9 @@ def _make_tiny(tmp_path: Path) -> Callable[[], Path]:
 async def _tiny(make_tiny: Callable[[], Path]) -> AsyncIterator[Tiny]:
     folder, reports = make_tiny(), list[str]()
     (folder / "local.settings.json").write_text('{"Values": {"GREETING": "hello", "PATH": "not this one"}}')
-    async with stack.running(port=0, storage_port=0, project_dir=folder, report=reports.append) as running:
+    async with stack.running(
+        port=0, storage_port=0, event_grid_port=0, project_dir=folder, report=reports.append
+    ) as running:
         yield Tiny(running, folder, reports)
 
 
@@ -524,7 +574,9 @@ class TestWorker:
     ) -> None:
         """Storage keeps its data in the folder it is given."""
         folder, data = make_tiny(), tmp_path / "data"
-        async with stack.running(port=0, storage_port=0, project_dir=folder, data_dir=data):
+        async with stack.running(
+            port=0, storage_port=0, event_grid_port=0, project_dir=folder, data_dir=data
+        ):
             pass
 
         assert any(data.iterdir())
@@ -536,7 +588,7 @@ async def test_missing_azurite_is_an_error(make_tiny: Callable[[], Path]) -> Non
     (folder / "node_modules").unlink()
 
     with pytest.raises(LocalError, match="make setup"):
-        async with stack.running(port=0, storage_port=0, project_dir=folder):
+        async with stack.running(port=0, storage_port=0, event_grid_port=0, project_dir=folder):
             pass
 
 
@@ -547,7 +599,7 @@ async def test_wrong_settings_are_an_error(make_tiny: Callable[[], Path], text: 
     (folder / "local.settings.json").write_text(text)
 
     with pytest.raises(LocalError, match=r"local\.settings\.json"):
-        async with stack.running(port=0, storage_port=0, project_dir=folder):
+        async with stack.running(port=0, storage_port=0, event_grid_port=0, project_dir=folder):
             pass
 
 

@@ -1,0 +1,266 @@
+"""Stands in for Event Grid: takes what publishers send, and sees to it that subscribers get it.
+
+It routes, converts, retries and dead-letters as https://learn.microsoft.com/azure/event-grid/delivery-and-retry
+says, its waits divided by a time scale. It differs in what a machine alone cannot do or does not need: events
+that are not delivered yet are in memory only, and lost with the process; keys are not looked at; there is no
+batching, and no probation, which holds back all events of an endpoint that fails.
+"""
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob.aio import BlobServiceClient
+
+from local.event_schemas import Event, converted, is_cloudevent, read_published, type_of, with_topic
+from local.ports import HOST
+from local.subscriptions import DELIVERED, NEVER_RETRIED, Subscription, delivery_outcome, retry_delay
+
+PATH = "/api/events"
+
+BODY_LIMIT = 1_048_576
+"""Bytes of one request, and so of an event."""
+
+RESPONSE_SECONDS = 30.0
+"""How long an endpoint may take to answer; of real time, for the endpoint's time is real."""
+
+CONCURRENT_DELIVERIES = 64
+JITTER = 0.1
+DEAD_LETTER_SECONDS = 300.0
+"""Between the last attempt and the dead letter."""
+DEAD_LETTER_RETRY_SECONDS = 60.0
+DROP_SECONDS = 14_400.0
+"""How long a container may be unavailable before what is meant for it is dropped."""
+
+_STORAGE_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 3, "read_timeout": 6}
+
+
+@dataclass
+class _Delivery:
+    """An event on its way to one subscriber."""
+
+    event: Event
+    subscription: Subscription
+    published: datetime
+    attempts: int = 0
+    outcome: str = ""
+    last_attempt: datetime | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def label(self) -> str:
+        return f"{self.subscription.name} {self.event['id']}"
+
+
+class EventGrid:
+    """The subscriptions of one topic, and the events that are on their way to them."""
+
+    def __init__(
+        self,
+        subscriptions: Sequence[Subscription],
+        endpoint: str,
+        clients: tuple[aiohttp.ClientSession, BlobServiceClient],
+        time_scale: float,
+        report: Callable[[str], None],
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._endpoint = endpoint
+        self._http, self._blobs = clients
+        self._time_scale = time_scale
+        self._report = report
+        self._slots = asyncio.Semaphore(CONCURRENT_DELIVERIES)
+        self._deliveries: set[asyncio.Task[None]] = set()
+
+    @property
+    def undelivered(self) -> int:
+        """How many deliveries are not at their end."""
+        return len(self._deliveries)
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Start delivering events to all whom they are for; an event that is for nobody is reported."""
+        published = datetime.now(UTC)
+        for event in map(with_topic, events):
+            matching = [subscription for subscription in self._subscriptions if subscription.matches(event)]
+            if not matching:
+                self._report(f"Event Grid: no subscription includes {type_of(event)}")
+            for subscription in matching:
+                self._start(_Delivery(event, subscription, published))
+
+    async def stop(self) -> None:
+        """Give up what is on its way, and say so."""
+        if self._deliveries:
+            self._report(f"Event Grid: gave up {self.undelivered} events that were not delivered yet")
+        for task in self._deliveries:
+            task.cancel()
+        await asyncio.gather(*self._deliveries, return_exceptions=True)
+
+    def _start(self, delivery: _Delivery) -> None:
+        task = asyncio.create_task(self._deliver(delivery))
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
+
+    async def _deliver(self, delivery: _Delivery) -> None:
+        """Try until the endpoint takes the event, or there is a reason to dead-letter it."""
+        reason = None
+        while reason is None:
+            status = await self._attempt(delivery)
+            if status in DELIVERED:
+                return
+            reason = _reason_to_give_up(delivery, status)
+            if reason is None:
+                await self._wait_to_retry(delivery, status)
+                reason = self._expired(delivery)
+        await self._dead_letter(delivery, reason)
+
+    async def _attempt(self, delivery: _Delivery) -> int | None:
+        """Post the event once, and return the status; 408 for no answer in time, None for no connection."""
+        async with self._slots:
+            delivery.last_attempt = datetime.now(UTC)
+            try:
+                status: int | None = await self._post(delivery)
+            except TimeoutError:
+                status = 408
+            except aiohttp.ClientError:
+                status = None
+        delivery.attempts += 1
+        delivery.outcome = delivery_outcome(status)
+        return status
+
+    async def _post(self, delivery: _Delivery) -> int:
+        subscription = delivery.subscription
+        event = converted(delivery.event, subscription.event_delivery_schema)
+        is_cloud_event = is_cloudevent(event)
+        async with self._http.post(
+            self._endpoint,
+            params={"functionName": subscription.function},
+            headers={
+                "aeg-event-type": "Notification",
+                "aeg-subscription-name": subscription.name.upper(),
+                "aeg-delivery-count": str(delivery.attempts),
+                "aeg-data-version": event.get("dataVersion", ""),
+                "aeg-metadata-version": "1",
+                "Content-Type": f"application/{'cloudevents+' if is_cloud_event else ''}json; charset=utf-8",
+            },
+            data=BytesIO(msgspec.json.encode(event if is_cloud_event else [event])),
+            allow_redirects=False,
+        ) as response:
+            return response.status
+
+    async def _wait_to_retry(self, delivery: _Delivery, status: int | None) -> None:
+        seconds = retry_delay(status, delivery.attempts) * random.uniform(1, 1 + JITTER)  # noqa: S311
+        self._report(
+            f"Event Grid: {delivery.label} failed ({status or delivery.outcome}); "
+            f"attempt {delivery.attempts + 1} in {seconds / self._time_scale:.3g} s"
+        )
+        await self._sleep(seconds)
+
+    def _expired(self, delivery: _Delivery) -> str | None:
+        age = (time.monotonic() - delivery.began) * self._time_scale
+        lifetime = delivery.subscription.retry_policy.event_time_to_live_in_minutes * 60
+        return "TimeToLiveExceeded" if age >= lifetime else None
+
+    async def _dead_letter(self, delivery: _Delivery, reason: str) -> None:
+        """Write the dead letter, for as long as its storage may take to be back."""
+        await self._sleep(DEAD_LETTER_SECONDS)
+        deadline = time.monotonic() + DROP_SECONDS / self._time_scale
+        while True:
+            try:
+                await self._write(delivery, reason)
+            except (AzureError, TimeoutError) as error:
+                if time.monotonic() >= deadline:
+                    self._report(f"Event Grid: dropped {delivery.label}: {type(error).__name__}")
+                    return
+                await self._sleep(DEAD_LETTER_RETRY_SECONDS)
+            else:
+                self._report(f"Event Grid: dead-lettered {delivery.label}: {reason}")
+                return
+
+    async def _write(self, delivery: _Delivery, reason: str) -> None:
+        container = self._blobs.get_container_client(delivery.subscription.dead_letter_container)
+        now = datetime.now(UTC)
+        folder = f"{delivery.subscription.name.upper()}/{now.year}/{now.month}/{now.day}/{now.hour}"
+        name, body = f"{folder}/{uuid.uuid4()}.json", msgspec.json.encode([_letter(delivery, reason)])
+        try:
+            await container.upload_blob(name, body)
+        except ResourceNotFoundError:
+            with suppress(ResourceExistsError):
+                await container.create_container()
+            await container.upload_blob(name, body)
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._time_scale)
+
+
+@asynccontextmanager
+async def serving(
+    subscriptions: Sequence[Subscription],
+    port: int,
+    *,
+    endpoint: str,
+    connection_string: str,
+    time_scale: float,
+    report: Callable[[str], None],
+    response_seconds: float = RESPONSE_SECONDS,
+) -> AsyncIterator[tuple[int, EventGrid]]:
+    """Deliver to an endpoint what is published on the port, until the context ends; 0 takes any free port."""
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=response_seconds)) as http,
+        BlobServiceClient.from_connection_string(connection_string, **_STORAGE_OPTIONS) as blobs,
+    ):
+        grid = EventGrid(subscriptions, endpoint, (http, blobs), time_scale, report)
+        runner = web.AppRunner(_application(grid), access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, port).start()
+            yield runner.addresses[0][1], grid
+        finally:
+            await runner.cleanup()
+            await grid.stop()
+
+
+def _application(grid: EventGrid) -> web.Application:
+    async def publish(request: web.Request) -> web.Response:
+        body = await request.read()
+        try:
+            grid.publish(read_published(body, request.content_type))
+        except ValueError as error:
+            return web.json_response({"error": {"code": "BadRequest", "message": str(error)}}, status=400)
+        return web.Response()
+
+    application = web.Application(client_max_size=BODY_LIMIT)
+    application.add_routes([web.post(PATH, publish)])
+    return application
+
+
+def _reason_to_give_up(delivery: _Delivery, status: int | None) -> str | None:
+    if status in NEVER_RETRIED:
+        return f"UndeliverableDueToHttp{delivery.outcome}"
+    if delivery.attempts >= delivery.subscription.retry_policy.max_delivery_attempts:
+        return "MaxDeliveryAttemptsExceeded"
+    return None
+
+
+def _letter(delivery: _Delivery, reason: str) -> Event:
+    """Return the event in the subscription's schema, with what became of it."""
+    event = converted(delivery.event, delivery.subscription.event_delivery_schema)
+    fields = {
+        "deadLetterReason": reason,
+        "deliveryAttempts": delivery.attempts,
+        "lastDeliveryOutcome": delivery.outcome,
+        "publishTime": delivery.published,
+        "lastDeliveryAttemptTime": delivery.last_attempt,
+    }
+    if is_cloudevent(event):  # whose attributes have lower-case names
+        fields = {name.lower(): value for name, value in fields.items()}
+    return event | fields

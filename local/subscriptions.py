@@ -1,0 +1,85 @@
+"""Who gets which events, and how long Event Grid tries: `infra/event-subscriptions.json` and its rules.
+
+The rules are those of https://learn.microsoft.com/azure/event-grid/delivery-and-retry for Azure resources.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from local.errors import LocalError
+from local.event_schemas import Event, Schema, type_of
+
+FILE = Path("infra") / "event-subscriptions.json"
+
+DELIVERED = frozenset({200, 201, 202, 203, 204})
+NEVER_RETRIED = frozenset({400, 403, 413})
+
+RETRY_SECONDS = (10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 43_200)
+"""Before each further attempt; the last repeats."""
+
+_LEAST_SECONDS = {401: 300, 404: 300, 408: 120, 503: 30}
+_OUTCOMES = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 408: "TimedOut"}
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """When Event Grid gives up: at whichever comes first."""
+
+    max_delivery_attempts: int
+    event_time_to_live_in_minutes: int
+
+
+class Subscription(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """An event subscription: which events a function gets, and how."""
+
+    name: str
+    function: str
+    included_event_types: Mapping[Literal["always", "user", "thread"], Sequence[str]]
+    """By whose view they give; a deployment chooses chat events for each user, for the thread, or both."""
+    subject_begins_with: str
+    subject_ends_with: str
+    event_delivery_schema: Schema
+    retry_policy: RetryPolicy
+    dead_letter_container: str
+
+    def matches(self, event: Event) -> bool:
+        """Tell whether the event is for this subscription; subjects are compared without regard to case."""
+        subject = str(event.get("subject", "")).lower()
+        return (
+            type_of(event) in chain.from_iterable(self.included_event_types.values())
+            and subject.startswith(self.subject_begins_with.lower())
+            and subject.endswith(self.subject_ends_with.lower())
+        )
+
+
+def load(project_dir: Path) -> list[Subscription]:
+    """Read the project's subscriptions; without the file there are none. Raises LocalError."""
+    file = project_dir / FILE
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=list[Subscription])
+    except FileNotFoundError:
+        return []
+    except msgspec.DecodeError as error:
+        raise LocalError(f"{file} is wrong: {error}") from None
+
+
+def retry_delay(status: int | None, attempts: int) -> float:
+    """Return the seconds to the next attempt after so many, the last with this status, or with no answer."""
+    scheduled = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1]
+    return max(scheduled, _LEAST_SECONDS.get(status or 0, 0))
+
+
+def delivery_outcome(status: int | None) -> str:
+    """Name a failed attempt, without an answer for want of a connection, as Event Grid does.
+
+    The documents do not say what a 500 is called.
+    """
+    if status is None:
+        return "SocketError"
+    return _OUTCOMES.get(
+        status, "PayloadTooLarge" if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "Busy"
+    )

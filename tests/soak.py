@@ -1,0 +1,263 @@
+"""Publishes events while what the app depends on breaks, and counts what came out: `make soak`.
+
+Again and again storage is killed and started again, storage hangs, and the worker is killed amid deliveries,
+while events come in no order and some twice. Every good event must be in the queue of its family, every bad
+one among the dead letters, and nothing else anywhere.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import batched
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from azure.core.credentials import AzureKeyCredential
+from azure.core.exceptions import ResourceNotFoundError
+from azure.eventgrid.aio import EventGridPublisherClient
+from azure.storage.blob.aio import ContainerClient
+from azure.storage.queue import TextBase64DecodePolicy
+from azure.storage.queue.aio import QueueClient
+
+from local import stack, subscriptions
+from local.stack import PROJECT_DIR, Stack
+from shared.payloads import PAYLOADS
+from shared.settings import Settings
+from tests.events import SAMPLES, sample
+
+PUBLISHABLE = [name for name in SAMPLES if "topic" in sample(name) and "type" not in sample(name)]
+"""The samples in Event Grid's own schema as it takes it: all event types, in nearly all shapes."""
+
+BAD_SHARE = 0.05
+TWICE_SHARE = 0.05
+BATCH = 10
+TIME_SCALE = 200.0
+"""At which the first retries come after 50, 150 and 300 ms, and an event lives for seven minutes."""
+
+PAUSE_SECONDS = 2.0
+HANG_SECONDS = 7.0
+"""Longer than the app waits for one answer of storage."""
+DOWN_SECONDS = 20.0
+"""Longer than the app tries to write before it fails the delivery."""
+SAVE_SECONDS = 7.0
+"""Azurite saves every 5 s."""
+SETTLE_SECONDS = 400.0
+
+type Key = tuple[str, str, str]
+"""The queue, the source and the id."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of the events of a run."""
+
+    published: int
+    written: int
+    dead_lettered: int
+    duplicates: int
+    retries: int
+    strays: int
+    lost: int
+
+    def __str__(self) -> str:
+        """Say it, what matters most at the end."""
+        return (
+            f"published {self.published}, written {self.written}, dead-lettered {self.dead_lettered}, "
+            f"duplicates {self.duplicates}, retries {self.retries}, strays {self.strays}\nlost {self.lost}"
+        )
+
+
+async def soak(events: int, seconds: float, down_seconds: float = DOWN_SECONDS) -> Result:
+    """Publish so many events over so many seconds among failures, and compare what came out.
+
+    `down_seconds` is how long storage is away when it has been killed.
+    """
+    reports: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
+        async with stack.running(
+            port=0,
+            storage_port=0,
+            time_scale=TIME_SCALE,
+            data_dir=Path(folder),
+            report=reports.append,
+        ) as running:
+            await running.workers.loaded()
+            settings = Settings.from_environ({"OutcomesStorage": running.connection_string})
+            published = [_event(bad=random.random() < BAD_SHARE) for _ in range(events)]  # noqa: S311
+            async with _breaking(running, Path(folder), down_seconds):
+                await _publish(running, published, seconds)
+            await _settled(running)
+            found = await _found(running, settings)
+    retries = sum("; attempt " in report for report in reports)
+    return _compare({_key(event, settings) for event in published}, found, settings, retries)
+
+
+def _event(*, bad: bool) -> dict[str, Any]:
+    event = sample(random.choice(PUBLISHABLE)) | {"id": str(uuid.uuid4())}  # noqa: S311
+    return event | {"data": {"nothing": "of use"}} if bad else event
+
+
+def _key(event: dict[str, Any], settings: Settings) -> Key:
+    """Return where the event should come out, and as what."""
+    payload = PAYLOADS[event["eventType"]]
+    if "nothing" in event["data"]:
+        return settings.dead_letter_queue, event["topic"], event["id"]
+    return settings.queues[payload.family], event["topic"], f"{event['id']}:{payload.outcome_type}"
+
+
+async def _publish(running: Stack, events: list[dict[str, Any]], seconds: float) -> None:
+    """Publish evenly, in no order, some twice."""
+    again = random.sample(events, round(len(events) * TWICE_SHARE))
+    sequence = random.sample([*events, *again], len(events) + len(again))
+    began = time.monotonic()
+    async with EventGridPublisherClient(running.event_grid_endpoint, AzureKeyCredential("any")) as client:
+        for number, batch in enumerate(batched(sequence, BATCH, strict=False)):
+            await client.send(list(batch))
+            due = began + seconds * (number + 1) * BATCH / len(sequence)
+            await asyncio.sleep(max(0, due - time.monotonic()))
+
+
+@asynccontextmanager
+async def _breaking(running: Stack, data_dir: Path, down_seconds: float) -> AsyncIterator[None]:
+    """Break one thing after the other until the context ends, and then leave everything whole."""
+    done = asyncio.Event()
+    breaker = asyncio.create_task(_break_until(done, running, data_dir, down_seconds))
+    try:
+        yield
+    finally:
+        done.set()
+        await breaker
+
+
+async def _break_until(done: asyncio.Event, running: Stack, data_dir: Path, down_seconds: float) -> None:
+    while not done.is_set():
+        await asyncio.sleep(PAUSE_SECONDS)
+        await _kill_storage(running, data_dir, down_seconds)
+        await asyncio.sleep(PAUSE_SECONDS)
+        await _hang_storage(running)
+
+
+async def _hang_storage(running: Stack) -> None:
+    """Stop Azurite for a while, in which the worker is killed amid what waits for it."""
+    with _stopped(running.azurite.pid):
+        await asyncio.sleep(HANG_SECONDS / 2)
+        os.kill((await running.workers.current()).pid, signal.SIGKILL)
+        await asyncio.sleep(HANG_SECONDS / 2)
+
+
+async def _kill_storage(running: Stack, data_dir: Path, down_seconds: float) -> None:
+    """Kill Azurite and start it again, when what it has acknowledged is on disk.
+
+    Unlike Azure Storage it acknowledges first and saves later, every 5 s: killed at any other moment it loses
+    messages that no app can know of. The worker is stopped meanwhile, its requests under way.
+    """
+    with _stopped((await running.workers.current()).pid):
+        await _saved(data_dir / "__azurite_db_queue__.json")
+        os.kill(running.azurite.pid, signal.SIGKILL)
+        await running.azurite.wait()
+    await asyncio.sleep(down_seconds)
+    await running.azurite.start()
+
+
+async def _saved(file: Path) -> None:
+    """Wait for a save that began since a second after now; there is none where nothing is new."""
+    since = time.time() + 1
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SAVE_SECONDS):
+            while _modified(file) < since:
+                await asyncio.sleep(0.05)
+
+
+def _modified(file: Path) -> float:
+    return file.stat().st_mtime if file.exists() else 0
+
+
+@contextmanager
+def _stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def _settled(running: Stack) -> None:
+    async with asyncio.timeout(SETTLE_SECONDS):
+        while running.event_grid.undelivered:
+            await asyncio.sleep(0.1)
+
+
+async def _found(running: Stack, settings: Settings) -> Counter[Key]:
+    """Take everything out of the queues and Event Grid's container; how often each event is there."""
+    found: Counter[Key] = Counter()
+    for queue in (*settings.queues.values(), settings.dead_letter_queue):
+        async for document in _documents(running.connection_string, queue):
+            event_id = document["data"]["eventId"] if queue == settings.dead_letter_queue else document["id"]
+            found[queue, document["source"], event_id] += 1
+    container = subscriptions.load(PROJECT_DIR)[0].dead_letter_container
+    async for letter in _letters(running.connection_string, container):
+        found[container, letter["source"], letter["id"]] += 1
+    return found
+
+
+async def _documents(connection_string: str, queue: str) -> AsyncIterator[dict[str, Any]]:
+    """Take a queue's messages, 32 at a time; they stay hidden for longer than the storage lives."""
+    async with QueueClient.from_connection_string(
+        connection_string, queue, message_decode_policy=TextBase64DecodePolicy()
+    ) as client:
+        with suppress(ResourceNotFoundError):
+            async for message in client.receive_messages(messages_per_page=32, visibility_timeout=86_400):
+                yield msgspec.json.decode(message.content)
+
+
+async def _letters(connection_string: str, container: str) -> AsyncIterator[dict[str, Any]]:
+    async with ContainerClient.from_connection_string(connection_string, container) as client:
+        with suppress(ResourceNotFoundError):
+            async for name in client.list_blob_names():
+                for letter in msgspec.json.decode(await (await client.download_blob(name)).readall()):
+                    yield letter
+
+
+def _compare(published: set[Key], found: Counter[Key], settings: Settings, retries: int) -> Result:
+    """Count; a bad event may be in either place for dead letters, a good one only in its queue."""
+    outcomes = set(settings.queues.values())
+    places = {key: key for key in published} | {
+        ("event-grid-dead-letters", *key[1:]): key for key in published if key[0] not in outcomes
+    }
+    arrived = {places[key] for key in found if key in places}
+    written = sum(key[0] in outcomes for key in arrived)
+    return Result(
+        published=len(published),
+        written=written,
+        dead_lettered=len(arrived) - written,
+        duplicates=found.total() - len(found),
+        retries=retries,
+        strays=sum(key not in places for key in found),
+        lost=len(published - arrived),
+    )
+
+
+def main() -> int:
+    """Run the soak that the command line asks for; the exit code tells whether anything was lost."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--seconds", type=float, default=600)
+    arguments = parser.parse_args()
+    result = asyncio.run(soak(arguments.events, arguments.seconds))
+    print(result)  # noqa: T201 - it talks to a terminal
+    return 1 if result.lost or result.strays else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

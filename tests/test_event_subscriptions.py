@@ -1,0 +1,65 @@
+"""The event subscriptions cover what the app takes, neither more nor less."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from local import subscriptions
+from local.errors import LocalError
+from local.subscriptions import Subscription
+from shared.payloads import PAYLOADS
+from tests.events import FAMILIES, PROJECT
+
+SUBSCRIPTIONS = subscriptions.load(PROJECT)
+
+
+def subscribed(subscription: Subscription) -> list[tuple[str, str]]:
+    """Return the event types of a subscription, each with its level."""
+    return [
+        (event_type, level)
+        for level, event_types in subscription.included_event_types.items()
+        for event_type in event_types
+    ]
+
+
+def test_every_function_has_one_subscription() -> None:
+    """Each is named as its function is, with the dashes that Event Grid asks for."""
+    assert sorted(FAMILIES) == sorted(subscription.function for subscription in SUBSCRIPTIONS)
+    assert all(found.name == found.function.replace("_", "-") for found in SUBSCRIPTIONS)
+
+
+def test_every_event_type_is_subscribed_to_once() -> None:
+    """No type is forgotten, none comes twice, and none comes that the app does not take."""
+    counts = Counter(event_type for found in SUBSCRIPTIONS for event_type, _ in subscribed(found))
+    assert dict.fromkeys(PAYLOADS, 1) == counts
+
+
+@pytest.mark.parametrize("subscription", SUBSCRIPTIONS, ids=lambda found: found.name)
+def test_every_event_type_goes_to_its_family_at_its_level(subscription: Subscription) -> None:
+    """A deployment that leaves out a level leaves out exactly its types."""
+    for event_type, level in subscribed(subscription):
+        payload = PAYLOADS[event_type]
+        assert (payload.family, payload.event_types[event_type] or "always") == (subscription.function, level)
+
+
+@pytest.mark.parametrize("subscription", SUBSCRIPTIONS, ids=lambda found: found.name)
+def test_nothing_is_given_up_before_it_must_be(subscription: Subscription) -> None:
+    """Event Grid tries as long as it can, and then keeps the event in the dead-letter container."""
+    policy = subscription.retry_policy
+    assert (30, 1_440) == (policy.max_delivery_attempts, policy.event_time_to_live_in_minutes)
+    assert "event-grid-dead-letters" == subscription.dead_letter_container
+
+
+def test_a_wrong_file_is_an_error(tmp_path: Path) -> None:
+    """What is misspelt is named, with where it is."""
+    file = tmp_path / subscriptions.FILE
+    file.parent.mkdir()
+    file.write_text('[{"nmae": "sms"}]')
+    with pytest.raises(LocalError, match="nmae"):
+        subscriptions.load(tmp_path)
+
+
+def test_a_project_without_the_file_has_no_subscriptions(tmp_path: Path) -> None:
+    """Its functions are reached directly alone."""
+    assert [] == subscriptions.load(tmp_path)
