@@ -137,7 +137,7 @@ def _fault(error: AzureError | TimeoutError) -> str:
     code = getattr(error, "error_code", None) or ""
     code = getattr(code, "value", code)
     match error:
-        case ClientAuthenticationError() if code == "AuthorizationPermissionMismatch":
+        case HttpResponseError() if code == "AuthorizationPermissionMismatch":
             return "The identity lacks Storage Queue Data Message Sender or Storage Blob Data Contributor."
         case ClientAuthenticationError():
             return "Storage refused the credential of OutcomesStorage."

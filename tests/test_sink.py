@@ -3,11 +3,15 @@
 import asyncio
 import json
 import socket
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from aiohttp import web
 from azure.storage.blob import ContainerClient
+from azure.storage.queue import QueueClient, QueueSasPermissions, generate_queue_sas
 
 from shared.decoding import decode
 from shared.envelope import parse_envelope
@@ -148,3 +152,67 @@ async def test_a_small_outcome_is_read_from_its_message_and_a_foreign_blob_is_re
     }
     with pytest.raises(ValueError, match="not in the container c"):
         read_outcome(json.dumps(foreign), container)
+
+
+@asynccontextmanager
+async def _throttling(refusals: int) -> AsyncIterator[int]:
+    """Serve a queue that is too busy for so many requests, which Azurite never is; its port."""
+    left = refusals
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            return web.Response(status=503, headers={"x-ms-error-code": "ServerBusy"})
+        message = "<QueueMessage><MessageId>1</MessageId></QueueMessage>"
+        text = f"<QueueMessagesList>{message}</QueueMessagesList>"
+        return web.Response(status=201, text=text, content_type="application/xml")
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_short_throttling_is_ridden_out() -> None:
+    """A busy moment of storage is no reason to fail a delivery."""
+    async with _throttling(1) as port:
+        sink = QueueSink(storage_at(port))
+        await sink.write("acs-sms", [OUTCOME])
+        await sink.close()
+
+
+async def test_a_long_throttling_raises_within_20_seconds() -> None:
+    """What storage answered is in the error."""
+    async with _throttling(1_000) as port:
+        sink = QueueSink(storage_at(port))
+        with pytest.raises(SinkError, match=r"Storage answered 503 ServerBusy\. .*acs-sms \(SMS_QUEUE\)"):
+            async with asyncio.timeout(20):
+                await sink.write("acs-sms", [OUTCOME])
+        await sink.close()
+
+
+async def test_a_missing_permission_is_named(azurite: str, queues: Queues) -> None:
+    """An identity that may read and not write: the error says which role it lacks."""
+    await get_sink().write(get_settings().queues["sms"], [OUTCOME])
+    with QueueClient.from_connection_string(azurite, get_settings().queues["sms"]) as client:
+        expiry = datetime.now(UTC) + timedelta(hours=1)
+        signature = generate_queue_sas(
+            "devstoreaccount1",
+            client.queue_name,
+            client.credential.account_key,
+            permission=QueueSasPermissions(read=True),
+            expiry=expiry,
+        )
+        endpoint = client.url.rpartition("/")[0]
+    connection = f"QueueEndpoint={endpoint};SharedAccessSignature={signature}"
+    sink = QueueSink(Settings.from_environ({"OutcomesStorage": connection}))
+    with pytest.raises(SinkError, match="lacks Storage Queue Data Message Sender"):
+        await sink.write(get_settings().queues["sms"], [OUTCOME])
+    await sink.close()
+    assert len(queues.outcomes("sms")) == 1
