@@ -8,7 +8,9 @@ import pytest
 import pytest_asyncio
 
 from local import azurite as local_azurite
+from local import stack as local_stack
 from local.ports import free_block
+from local.stack import Stack
 from shared.settings import get_settings
 from shared.sink import get_sink
 from tests.events import PROJECT
@@ -43,3 +45,10 @@ async def queues(azurite: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     yield Queues(azurite, settings.queues, settings.dead_letter_queue)
     await get_sink().close()
     get_settings.cache_clear()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack() -> AsyncIterator[Stack]:
+    """Run the local stack on free ports."""
+    async with local_stack.running(port=0, storage_port=0) as running:
+        yield running

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
-from local import stack as local_stack
 from local.stack import Stack
 from shared.settings import Settings
 from tests.events import SAMPLES, as_cloud_event, golden, sample
@@ -17,13 +15,6 @@ from tests.queues import Queues
 from tests.test_handling import BAD
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack() -> AsyncIterator[Stack]:
-    """Run the local stack on free ports."""
-    async with local_stack.running(port=0, storage_port=0) as running:
-        yield running
 
 
 @pytest.fixture

@@ -7,18 +7,16 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from local import stack as local_stack
 from local.azurite import connection_string
 from local.stack import Stack
 from ops import queue_letters
@@ -39,13 +37,6 @@ DEAD_LETTERS = "acs-dead-letter"
 BLOBS = "event-grid"
 
 type Result = tuple[int | None, str, str]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack() -> AsyncIterator[Stack]:
-    """Run the local stack on free ports."""
-    async with local_stack.running(port=0, storage_port=0) as running:
-        yield running
 
 
 @pytest.fixture
