@@ -69,9 +69,11 @@ class Azurite:
 
 
 @asynccontextmanager
-async def running(project_dir: Path, first_port: int, data_dir: Path) -> AsyncIterator[Azurite]:
+async def running(
+    project_dir: Path, first_port: int, data_dir: Path, *options: str
+) -> AsyncIterator[Azurite]:
     """Run Azurite until the context ends, its data in a folder; its ports must be free."""
-    azurite = Azurite(_command(project_dir, first_port, data_dir), first_port)
+    azurite = Azurite([*_command(project_dir, first_port, data_dir), *options], first_port)
     try:
         await azurite.start()
         yield azurite

@@ -66,11 +66,11 @@ def connected(settings: Settings) -> Iterator[Storage]:
                     blobs = BlobServiceClient.from_connection_string(text, **_OPTIONS)
                 except ValueError as error:
                     raise OpsError(f"the storage connection string is wrong: {error}") from None
-            case IdentityStorage(queue_service_uri=queue_uri, blob_service_uri=blob_uri, client_id=client_id):
+            case IdentityStorage(queue_service_uri=uri, client_id=client_id) as storage:
                 credential = stack.enter_context(_credential(client_id))
-                queues = QueueServiceClient(queue_uri, credential=credential, **_OPTIONS)
-                uri = blob_uri or queue_uri.replace(".queue.", ".blob.", 1)
-                blobs = BlobServiceClient(uri, credential=credential, **_OPTIONS)
+                queues = QueueServiceClient(uri, credential=credential, **_OPTIONS)
+                blob_uri = storage.require_blob_service_uri()
+                blobs = BlobServiceClient(blob_uri, credential=credential, **_OPTIONS)
         yield Storage(settings, stack.enter_context(queues), stack.enter_context(blobs))
 
 

@@ -12,7 +12,7 @@ from shared.outcomes import Outcome, dead_letter
 from shared.payloads import PAYLOADS, Family, Payload
 from shared.settings import SettingsError, get_settings
 from shared.sink import SinkError, get_sink
-from shared.telemetry import Delivery, Fate
+from shared.telemetry import Delivery, Fate, delivering
 
 type Outcomes = Outcome | Iterable[Outcome] | None
 type Handler[P: Payload] = Callable[[Event[P]], Awaitable[Outcomes]]
@@ -50,35 +50,34 @@ class EventFamily:
 
     async def handle(self, text: str) -> None:
         """Take one delivery to its fate. Raises what a retry may cure, with no text of the event in it."""
-        delivery = Delivery(self.name)
-        try:
-            fate = await self._deliver(text, delivery)
-        except (SettingsError, SinkError) as error:
-            delivery.log_raised(type(error), str(error))
-            raise
-        except Exception as error:
-            description = _describe(error)
-            delivery.log_raised(type(error), description)
-            raise DeliveryError(description) from None
-        delivery.log(fate)
+        with delivering(self.name) as delivery:
+            try:
+                delivery.fate = await self._deliver(text, delivery)
+            except (SettingsError, SinkError) as error:
+                delivery.reason, delivery.detail = type(error).__name__, str(error)
+                raise
+            except Exception as error:
+                delivery.reason, delivery.detail = type(error).__name__, _describe(error)
+                raise DeliveryError(delivery.detail) from None
 
     async def _deliver(self, text: str, delivery: Delivery) -> Fate:
         settings = get_settings()
+        queue, fate = settings.queues[self.name], Fate.WRITTEN
         document: Any = UNSET
         try:
             document = parse_json(text)
             envelope = parse_envelope(document)
-            delivery.event_id = envelope.id
+            delivery.event_id, delivery.event_time = envelope.id, envelope.time
             outcomes = await self._outcomes(envelope, delivery)
         except DecodeError as error:
             delivery.reason = error.reason
-            letter = dead_letter(text, document, function=self.name, error=error)
-            await get_sink().write(settings.dead_letter_queue, [letter])
-            return Fate.DEAD_LETTERED
+            outcomes = [dead_letter(text, document, function=self.name, error=error)]
+            queue, fate = settings.dead_letter_queue, Fate.DEAD_LETTERED
         if not outcomes:
             return Fate.IGNORED
-        await get_sink().write(settings.queues[self.name], outcomes)
-        return Fate.WRITTEN
+        with delivery.writing():
+            delivery.sizes = await get_sink().write(queue, outcomes)
+        return fate
 
     async def _outcomes(self, envelope: Envelope, delivery: Delivery) -> list[Outcome]:
         payload_type = PAYLOADS.get(envelope.type)

@@ -37,6 +37,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     sequence: str | UnsetType = UNSET
     smskeyword: str | UnsetType = UNSET
     deliveryoutcome: str | UnsetType = UNSET
+    traceparent: str | UnsetType = UNSET
     dataref: str | UnsetType = UNSET
     data: Any = UNSET
 

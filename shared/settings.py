@@ -36,8 +36,20 @@ class IdentityStorage:
 
     queue_service_uri: str
     blob_service_uri: str | None
+    """None where it is not set and cannot be told from the queues'."""
     managed_identity: bool
     client_id: str | None
+    setting: str
+    """Where it was found, one of STORAGE_SETTINGS."""
+
+    def require_blob_service_uri(self) -> str:
+        """Return where blobs are. Raises SettingsError."""
+        if self.blob_service_uri is None:
+            raise SettingsError(
+                f"{self.setting}__blobServiceUri is missing: set it to the account's blob endpoint, which "
+                f"cannot be told from {self.setting}__queueServiceUri."
+            )
+        return self.blob_service_uri
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,8 @@ class ConnectionStringStorage:
     """A storage account reached with a connection string."""
 
     connection_string: str
+    setting: str
+    """Where it was found, one of STORAGE_SETTINGS."""
 
     def __repr__(self) -> str:
         """Hide the key."""
@@ -96,13 +110,14 @@ def get_settings() -> Settings:
 def _storage(environ: Mapping[str, str]) -> ConnectionStringStorage | IdentityStorage:
     for key in STORAGE_SETTINGS:
         if text := environ.get(key, "").strip():
-            return ConnectionStringStorage(_connection_string(key, text))
+            return ConnectionStringStorage(_connection_string(key, text), setting=key)
         if queue_uri := _service_uri(environ, key, "queue"):
             return IdentityStorage(
                 queue_service_uri=queue_uri,
-                blob_service_uri=_service_uri(environ, key, "blob"),
+                blob_service_uri=_service_uri(environ, key, "blob") or _blob_service_uri(queue_uri),
                 managed_identity=_managed_identity(environ, f"{key}__credential"),
-                client_id=environ.get(f"{key}__clientId") or None,
+                client_id=environ.get(f"{key}__clientId", "").strip() or None,
+                setting=key,
             )
     raise SettingsError(
         "OutcomesStorage is missing: set it to a storage connection string, or set "
@@ -133,6 +148,11 @@ def _service_uri(environ: Mapping[str, str], key: str, service: str) -> str | No
             f"{name} should be the account's {service} endpoint, https://HOST, without a query."
         )
     return uri.rstrip("/") or None
+
+
+def _blob_service_uri(queue_service_uri: str) -> str | None:
+    account, queue, domain = queue_service_uri.partition(".queue.")
+    return f"{account}.blob.{domain}" if queue else None
 
 
 def _managed_identity(environ: Mapping[str, str], key: str) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -20,11 +20,12 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
+from shared.identity import Identity, TokenError
 from shared.outcomes import Outcome
 from shared.settings import ConnectionStringStorage, IdentityStorage, Settings, get_settings
+from shared.telemetry import traceparent
 
 if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
     from azure.storage.blob.aio import ContainerClient
 
 MESSAGE_LIMIT = 49_152
@@ -55,36 +56,40 @@ class QueueSink:
             "connection_timeout": 3,
             "read_timeout": 6,
         }
-        self._credential = _credential(settings.storage)
+        self._identity = Identity.of(settings.storage)
         self._service = self._connect()
         self._queues: dict[str, QueueClient] = {}
 
-    async def write(self, queue: str, outcomes: list[Outcome]) -> None:
-        """Write outcomes, creating a missing queue. Raises SinkError."""
+    async def write(self, queue: str, outcomes: list[Outcome]) -> list[int]:
+        """Write outcomes, creating a missing queue; return their sizes in bytes. Raises SinkError."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT):
-                for outcome in outcomes:
-                    await self._write(queue, outcome)
-        except (AzureError, TimeoutError) as error:
+                return [await self._write(queue, outcome) for outcome in outcomes]
+        except (AzureError, TimeoutError, TokenError) as error:
             where = f"queue {queue} ({self._settings.setting_of(queue)})"
-            raise SinkError(f"{_fault(error)} Not written: an outcome for the {where}.") from None
+            fault = _fault(error, self._settings.storage.setting)
+            raise SinkError(f"{fault} Not written: an outcome for the {where}.") from None
 
     async def close(self) -> None:
         """Close all connections."""
         await self._service.close()
-        if self._credential is not None:
-            await self._credential.close()
+        if self._identity is not None:
+            await self._identity.close()
 
-    async def _write(self, queue: str, outcome: Outcome) -> None:
-        document = outcome.encode()
-        if len(document) > MESSAGE_LIMIT:
-            reference = await self._store(outcome.type, document)
-            claim = msgspec.structs.replace(outcome, dataref=reference, data=msgspec.UNSET)
-            document = claim.encode()
+    async def _write(self, queue: str, outcome: Outcome) -> int:
+        message = msgspec.structs.replace(outcome, traceparent=traceparent() or msgspec.UNSET)
+        document = message.encode()
+        size = len(document)
+        if size > MESSAGE_LIMIT:
+            # The blob holds it without the traceparent, so that a redelivery's is the same.
+            reference = await self._store(outcome.type, outcome.encode())
+            document = msgspec.structs.replace(message, dataref=reference, data=msgspec.UNSET).encode()
+        await self._send(queue, document.decode())
+        return size
+
+    async def _send(self, queue: str, message: str) -> None:
         client = self._queue(queue)
-        send = partial(
-            client.send_message, document.decode(), time_to_live=self._settings.outcome_ttl_seconds
-        )
+        send = partial(client.send_message, message, time_to_live=self._settings.outcome_ttl_seconds)
         try:
             await send()
         except ResourceNotFoundError:
@@ -104,11 +109,11 @@ class QueueSink:
             case ConnectionStringStorage(connection_string):
                 return QueueServiceClient.from_connection_string(connection_string, **self._options)
             case IdentityStorage(queue_service_uri=uri):
-                return QueueServiceClient(uri, credential=self._credential, **self._options)
+                return QueueServiceClient(uri, credential=self._identity, **self._options)
 
     async def _store(self, outcome_type: str, document: bytes) -> str:
         """Put a document into the oversize container; return its URL. A redelivery overwrites it."""
-        container = self._container()
+        container = self._container
         name = f"{outcome_type}/{hashlib.sha256(document).hexdigest()}.json"
         upload = partial(container.upload_blob, name, document, overwrite=True)
         try:
@@ -119,45 +124,38 @@ class QueueSink:
             await upload()
         return f"{container.url}/{name}"
 
+    @cached_property
     def _container(self) -> "ContainerClient":
+        """Has the transport of the queues, and closes with it."""
         # Imported only when used: few outcomes are this large, and every cold start would pay.
         from azure.storage.blob.aio import BlobServiceClient
 
         match self._settings.storage:
             case ConnectionStringStorage(connection_string):
                 service = BlobServiceClient.from_connection_string(connection_string, **self._options)
-            case IdentityStorage(queue_service_uri=queue_uri, blob_service_uri=blob_uri):
-                uri = blob_uri or queue_uri.replace(".queue.", ".blob.", 1)
-                service = BlobServiceClient(uri, credential=self._credential, **self._options)
+            case IdentityStorage() as storage:
+                uri = storage.require_blob_service_uri()
+                service = BlobServiceClient(uri, credential=self._identity, **self._options)
         return service.get_container_client(self._settings.oversize_container)
 
 
-def _fault(error: AzureError | TimeoutError) -> str:
+def _fault(error: AzureError | TimeoutError | TokenError, setting: str) -> str:
     """Say what is wrong with storage, and which setting to look at."""
     code = getattr(error, "error_code", None) or ""
     code = getattr(code, "value", code)
     match error:
+        case TokenError():
+            return str(error)
         case HttpResponseError() if code == "AuthorizationPermissionMismatch":
             return "The identity lacks Storage Queue Data Message Sender or Storage Blob Data Contributor."
         case ClientAuthenticationError():
-            return "Storage refused the credential of OutcomesStorage."
+            return f"Storage refused the credential of {setting}{code and f' ({code})'}."
         case HttpResponseError(status_code=status):
             return f"Storage answered {status} {code}".rstrip() + "."
         case TimeoutError():
-            return f"Storage did not answer within {WRITE_TIMEOUT:.0f} s: is OutcomesStorage right?"
+            return f"Storage did not answer within {WRITE_TIMEOUT:.0f} s: is {setting} right?"
         case _:
-            return "Storage could not be reached: is OutcomesStorage right?"
-
-
-def _credential(storage: ConnectionStringStorage | IdentityStorage) -> "AsyncTokenCredential | None":
-    if not isinstance(storage, IdentityStorage):
-        return None
-    # Imported only when used: it costs a cold start more than everything else here.
-    from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
-
-    if storage.managed_identity:
-        return ManagedIdentityCredential(client_id=storage.client_id)
-    return DefaultAzureCredential()
+            return f"Storage could not be reached: is {setting} right?"
 
 
 _sinks: WeakKeyDictionary[asyncio.AbstractEventLoop, QueueSink] = WeakKeyDictionary()

@@ -1,12 +1,27 @@
-"""One log record per delivery, with nothing personal in it."""
+"""What is told of a delivery: a log record and, with OpenTelemetry, a span and metrics; nothing personal.
+
+Where a setting turns OpenTelemetry on, the worker imports it before the app. Otherwise nothing here does:
+every cold start would pay for measurements that go nowhere.
+"""
 
 import logging
 import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from enum import StrEnum
 from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 _logger = logging.getLogger("acs_events")
-_RECORD = "delivery function=%s event_id=%s event_type=%s fate=%s reason=%s ms=%.1f"
+_RECORD = (
+    "delivery function=%(function)s event_id=%(event_id)s event_type=%(event_type)s fate=%(fate)s "
+    "reason=%(reason)s ms=%(ms).1f"
+)
 
 
 class Fate(StrEnum):
@@ -19,36 +34,56 @@ class Fate(StrEnum):
     """The function raised, and Event Grid delivers the event again."""
 
 
+_LEVELS = {Fate.DEAD_LETTERED: logging.WARNING, Fate.RAISED: logging.ERROR}
+
+
+@dataclass(slots=True)
 class Delivery:
     """What is known of one delivery while it is handled."""
 
-    def __init__(self, function: str) -> None:
-        self.function = function
-        self.event_id: str | None = None
-        self.event_type: str | None = None
-        """Set only to a supported type: any other text is the sender's."""
-        self.reason: str | None = None
-        self._start = perf_counter()
+    function: str
+    fate: Fate = Fate.RAISED
+    event_id: str | None = None
+    event_type: str | None = None
+    """Set only to a supported type: any other text is the sender's."""
+    event_time: str | None = None
+    """RFC 3339 in UTC."""
+    reason: str | None = None
+    detail: str | None = None
+    """Why it raised; must hold nothing of the event."""
+    sizes: Sequence[int] = ()
+    """Bytes of each outcome that was written."""
+    sink_seconds: float | None = None
+    start: float = field(default_factory=perf_counter)
 
-    def log(self, fate: Fate) -> None:
-        """Write the delivery's record: a warning when it was dead-lettered."""
-        level = logging.WARNING if fate is Fate.DEAD_LETTERED else logging.INFO
-        _logger.log(level, _RECORD, *self._fields(fate))
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Time what storage takes."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.sink_seconds = perf_counter() - start
 
-    def log_raised(self, error: type[Exception], detail: str) -> None:
-        """Write the record of a delivery that raised, an error; the detail must hold nothing of the event."""
-        self.reason = error.__name__
-        _logger.error(f"{_RECORD} detail=%s", *self._fields(Fate.RAISED), detail)  # noqa: G004 - two constants
 
-    def _fields(self, fate: Fate) -> tuple[object, ...]:
-        return (
-            self.function,
-            harmless_id(self.event_id),
-            self.event_type or "unknown",
-            fate,
-            self.reason or "-",
-            (perf_counter() - self._start) * 1000,
-        )
+@contextmanager
+def delivering(function: str) -> Iterator[Delivery]:
+    """Tell of one delivery when it ends, however it does."""
+    delivery = Delivery(function)
+    with _span(function) as span:
+        try:
+            yield delivery
+        finally:
+            _tell(delivery, span)
+
+
+def traceparent() -> str | None:
+    """Return the trace context for an outcome to carry on; None without tracing."""
+    if not _is_measured():
+        return None
+    from shared import measuring
+
+    return measuring.traceparent()
 
 
 def harmless_id(event_id: str | None) -> str:
@@ -59,3 +94,37 @@ def harmless_id(event_id: str | None) -> str:
     if event_id is None:
         return "none"
     return event_id if re.fullmatch(r"(?=.*[0-9a-f]{12})[0-9A-Za-z_-]{32,80}", event_id) else "unusual"
+
+
+def _is_measured() -> bool:
+    return "opentelemetry" in sys.modules
+
+
+def _span(function: str) -> "AbstractContextManager[Span | None]":
+    if not _is_measured():
+        return nullcontext()
+    from shared import measuring
+
+    return measuring.span(function)
+
+
+def _tell(delivery: Delivery, span: "Span | None") -> None:
+    seconds = perf_counter() - delivery.start
+    fields: dict[str, str | float] = {
+        "function": delivery.function,
+        "event_id": harmless_id(delivery.event_id),
+        "event_type": delivery.event_type or "unknown",
+        "fate": delivery.fate.value,
+        "reason": delivery.reason or "-",
+        "ms": seconds * 1000,
+    }
+    text = _RECORD
+    if delivery.detail is not None:
+        fields["detail"] = delivery.detail
+        text += " detail=%(detail)s"
+    attributes = {f"acs.{name}": value for name, value in fields.items()}
+    _logger.log(_LEVELS.get(delivery.fate, logging.INFO), text, fields, extra=attributes)
+    if span is not None:
+        from shared import measuring
+
+        measuring.finish(span, delivery, seconds, attributes)

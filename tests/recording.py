@@ -23,12 +23,14 @@ class RecordingSink(QueueSink):
         self.written: list[tuple[str, bytes]] = []
 
     @override
-    async def write(self, queue: str, outcomes: list[Outcome]) -> None:
+    async def write(self, queue: str, outcomes: list[Outcome]) -> list[int]:
         for outcome in outcomes:
             claim = msgspec.structs.replace(outcome, dataref="https://" + "x" * 400, data=msgspec.UNSET)
             if len(claim.encode()) > MESSAGE_LIMIT:
                 raise ValueError("Storage refuses this message, even without its data.")
-        self.written += [(queue, outcome.encode()) for outcome in outcomes]
+        documents = [outcome.encode() for outcome in outcomes]
+        self.written += [(queue, document) for document in documents]
+        return [len(document) for document in documents]
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ sys.addaudithook(lambda name, args: name.startswith("socket.connect") and sys.ex
 import function_app
 from shared.settings import get_settings
 assert get_settings.cache_info().misses == 0
-assert not {"azure.identity", "azure.storage.blob"} & sys.modules.keys()
+assert not {"azure.identity", "azure.storage.blob", "opentelemetry"} & sys.modules.keys()
 """
     environ = os.environ | {"OutcomesStorage": "wrong", "SMS_QUEUE": "WRONG"}
     command = [sys.executable, "-W", "error", "-c", script]

@@ -27,7 +27,7 @@ def test_defaults() -> None:
 def test_the_host_storage_is_the_fallback() -> None:
     """Where OutcomesStorage is absent the app writes to the storage that the Functions host has."""
     assert Settings.from_environ({"AzureWebJobsStorage": STORAGE["OutcomesStorage"]}).storage == (
-        ConnectionStringStorage(STORAGE["OutcomesStorage"])
+        ConnectionStringStorage(STORAGE["OutcomesStorage"], setting="AzureWebJobsStorage")
     )
 
 
@@ -47,16 +47,48 @@ def test_identity_needs_no_connection_string() -> None:
     }
     assert Settings.from_environ(environ).storage == IdentityStorage(
         queue_service_uri="https://a.queue.core.windows.net",
-        blob_service_uri=None,
+        blob_service_uri="https://a.blob.core.windows.net",
         managed_identity=True,
         client_id="id",
+        setting="OutcomesStorage",
     )
+
+
+def test_the_host_storage_is_the_fallback_by_identity_too() -> None:
+    """With an account's name alone, as the host takes it, and the developer's own login."""
+    assert Settings.from_environ({"AzureWebJobsStorage__accountName": "a"}).storage == IdentityStorage(
+        queue_service_uri="https://a.queue.core.windows.net",
+        blob_service_uri="https://a.blob.core.windows.net",
+        managed_identity=False,
+        client_id=None,
+        setting="AzureWebJobsStorage",
+    )
+
+
+def test_outcomes_storage_by_identity_is_preferred_to_the_host_connection_string() -> None:
+    """The host may keep a connection string; the app's own setting comes first in either form."""
+    environ = {
+        "AzureWebJobsStorage": STORAGE["OutcomesStorage"],
+        "OutcomesStorage__queueServiceUri": "https://a.queue.core.windows.net",
+    }
+    assert isinstance(Settings.from_environ(environ).storage, IdentityStorage)
+
+
+def test_a_blob_endpoint_that_cannot_be_told_is_required_by_name() -> None:
+    """A queue endpoint of another form than Azure's says nothing of blobs, which few outcomes need."""
+    storage = Settings.from_environ({"OutcomesStorage__queueServiceUri": "https://127.0.0.1/a"}).storage
+    assert isinstance(storage, IdentityStorage)
+    with pytest.raises(SettingsError, match=r"^OutcomesStorage__blobServiceUri is missing"):
+        storage.require_blob_service_uri()
 
 
 def test_sources_are_compared_without_regard_to_case() -> None:
     """ARM resource ids are case-insensitive, and their casing in events is not stable."""
-    settings = Settings.from_environ(STORAGE | {"ACS_SOURCES": " /subscriptions/A/resourceGroups/B/ ,,"})
+    sources = " /SUBSCRIPTIONS/A/resourceGroups/B/ ,,/subscriptions/D"
+    settings = Settings.from_environ(STORAGE | {"ACS_SOURCES": sources})
     assert settings.trusts("/subscriptions/a/resourcegroups/b")
+    assert settings.trusts("/Subscriptions/A/resourceGroups/B")
+    assert settings.trusts("/subscriptions/d")
     assert not settings.trusts("/subscriptions/a/resourcegroups/c")
 
 

@@ -49,6 +49,10 @@ _ATTRIBUTES: Mapping[str, Schema] = {
         "description": "What became of the SMS.",
         "enum": ["delivered", "failed", "unknown"],
     },
+    "traceparent": {
+        "description": "The trace that wrote it, as W3C Trace Context; only where tracing is on.",
+        "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+    },
     "dataref": {
         "description": "Instead of `data`: the URL of the blob that holds the whole document.",
         "format": "uri",
@@ -57,7 +61,7 @@ _ATTRIBUTES: Mapping[str, Schema] = {
 """What msgspec cannot know of an outcome's attributes."""
 
 _ALWAYS = frozenset({"specversion", "id", "source", "type", "datacontenttype", "dataschema"})
-_EVERYWHERE = _ALWAYS | {"subject", "time", "eventtype", "dataref"}
+_EVERYWHERE = _ALWAYS | {"subject", "time", "eventtype", "traceparent", "dataref"}
 _OF_CHAT = frozenset({"scope", "changekey", "sequence"})
 _OF_TYPE = {"smskeyword": SmsReceived, "deliveryoutcome": SmsDeliveryReportReceived}
 

@@ -1,0 +1,291 @@
+"""Storage without a connection string: a managed identity, or the developer's own login."""
+
+import asyncio
+import ipaddress
+import json
+import sys
+import time
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import jwt
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from local import azurite as local_azurite
+from local.ports import free_block
+from shared.settings import Settings
+from tests.events import PROJECT, golden, sample
+from tests.queues import Queues
+
+CLIENT_ID = "8f1e1f3e-5f0b-4a57-9d0e-0d4a0f0f7a11"
+STORAGE = "https://storage.azure.com"
+SMALL = json.dumps(sample("sms-received"))
+LARGE = json.dumps(
+    sample("sms-received") | {"data": sample("sms-received")["data"] | {"Message": "x" * 50_000}}
+)
+NOT_WRITTEN = "Not written: an outcome for the queue acs-sms (SMS_QUEUE)."
+
+DELIVER = """
+import asyncio, sys
+from shared.sink import SinkError, get_sink
+from tests.events import FAMILIES
+
+async def deliver():
+    for event in sys.stdin:
+        try:
+            async with asyncio.timeout(20):
+                await FAMILIES["sms"].handle(event)
+        except SinkError as error:
+            print(error)
+    await get_sink().close()
+
+asyncio.run(deliver())
+"""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A storage account that takes tokens, over HTTPS."""
+
+    first_port: int
+    certificate: Path
+
+    @property
+    def connection_string(self) -> str:
+        return local_azurite.connection_string(self.first_port).replace("http:", "https:")
+
+    def environ(self, setting: str = "OutcomesStorage") -> dict[str, str]:
+        """Return the environment in which the app finds the account, and trusts its certificate."""
+        endpoints = {
+            f"{setting}__{service}ServiceUri": f"https://127.0.0.1:{port}/devstoreaccount1"
+            for port, service in enumerate(("blob", "queue"), self.first_port)
+        }
+        # Python's own TLS, and that of the library requests.
+        return endpoints | dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(self.certificate))
+
+
+def token(**claims: Any) -> str:
+    """Return a token of the kind that Azurite takes, which looks at all but the signature."""
+    now = int(time.time())
+    times = {"iat": now - 60, "nbf": now - 60, "exp": now + 3600}
+    issuer = "https://sts.windows-ppe.net/ab1f708d-50f6-404c-a006-d71b2ac7a606/"
+    return jwt.encode({"aud": STORAGE, "iss": issuer} | times | claims, "nobody checks this signature" * 2)
+
+
+@dataclass
+class AppService:
+    """Plays App Service's endpoint for tokens, which only Azure has."""
+
+    url: str = ""
+    claims: dict[str, Any] = field(default_factory=dict)
+    asked: int = 0
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Return the environment that App Service gives an app with an identity."""
+        return {"IDENTITY_ENDPOINT": self.url, "IDENTITY_HEADER": "a secret"}
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Hand out a token for storage to the one identity that is assigned."""
+        self.asked += 1
+        if request.headers.get("X-IDENTITY-HEADER") != "a secret" or request.query["resource"] != STORAGE:
+            return web.json_response({"statusCode": 500}, status=500)
+        if request.query.get("client_id") != CLIENT_ID:
+            return web.json_response({"statusCode": 400, "message": "No identity found"}, status=400)
+        expires_on = str(int(time.time()) + 86_400)
+        answer = {"access_token": token(**self.claims), "expires_on": expires_on, "resource": STORAGE}
+        return web.json_response(answer | {"token_type": "Bearer", "client_id": CLIENT_ID})
+
+
+@pytest.fixture(scope="module", name="certificate")
+def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a certificate for this machine, and its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", name="account")
+async def _account(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Account]:
+    """Run an Azurite that takes tokens."""
+    port = free_block(3)
+    options = ["--oauth", "basic", "--cert", str(certificate), "--key", str(certificate.with_name("key.pem"))]
+    async with local_azurite.running(PROJECT, port, tmp_path_factory.mktemp("azurite"), *options):
+        yield Account(port, certificate)
+
+
+@pytest.fixture(name="written")
+def _written(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
+    """Read the account's queues, which have their default names, and leave them empty."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(account.certificate))
+    settings = Settings.from_environ(account.environ())
+    queues = Queues(account.connection_string, settings.queues, settings.dead_letter_queue)
+    yield queues
+    queues.clear()
+
+
+@pytest.fixture(name="app_service")
+async def _app_service() -> AsyncIterator[AppService]:
+    """Serve tokens."""
+    service = AppService()
+    application = web.Application()
+    application.router.add_get("/msi/token", service.answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    service.url = f"http://127.0.0.1:{runner.addresses[0][1]}/msi/token"
+    yield service
+    await runner.cleanup()
+
+
+async def run(arguments: list[str], environ: dict[str, str], text: str = "") -> tuple[str, str]:
+    """Run Python with this environment alone, warnings as errors; what it printed, and its complaints."""
+    command = [sys.executable, "-W", "error", *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=PROJECT, env={"PATH": "/usr/bin:/bin"} | environ
+    )
+    printed, complaints = await process.communicate(text.encode())
+    return printed.decode(), complaints.decode()
+
+
+async def deliver(environ: dict[str, str], *events: str) -> tuple[str, str]:
+    """Have the app handle events in a process of its own, which an environment's certificates need."""
+    return await run(["-c", DELIVER], environ, "\n".join(events))
+
+
+@pytest.mark.parametrize("setting", ["OutcomesStorage", "AzureWebJobsStorage"])
+async def test_a_managed_identity_writes_queues_and_blobs(
+    setting: str, account: Account, app_service: AppService, written: Queues
+) -> None:
+    """All of it with one token, nothing is left open, and no connection string is anywhere."""
+    identity = {f"{setting}__credential": "managedidentity", f"{setting}__clientId": CLIENT_ID}
+    environ = account.environ(setting) | identity | app_service.environ
+    assert ("", "") == await deliver(environ, SMALL, LARGE, SMALL, LARGE)
+    first, oversize, second, repeated = written.everything()
+    assert first == second == golden("sms-received")
+    assert oversize == repeated
+    assert "x" * 50_000 == written.referenced(oversize)["data"]["message"]
+    assert 1 == app_service.asked
+
+
+async def test_a_developers_own_login_needs_the_queue_endpoint_alone(
+    account: Account, written: Queues, tmp_path: Path
+) -> None:
+    """Without a credential setting the token is that of `az login`, asked once for queues, once for blobs."""
+    login = {"accessToken": token(), "expires_on": int(time.time()) + 3600}
+    az = tmp_path / "az"
+    az.write_text(f"#!/bin/sh\necho \"$*\" >> '{tmp_path}/asked'\necho '{json.dumps(login)}'\n")
+    az.chmod(0o755)
+    environ = account.environ() | {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    blobs = environ.pop("OutcomesStorage__blobServiceUri")
+    asked = f"account get-access-token --output json --resource {STORAGE}"
+    assert ("", "") == await deliver(environ, SMALL, SMALL)
+    assert [asked] == (tmp_path / "asked").read_text().splitlines()
+    assert ("", "") == await deliver(environ | {"OutcomesStorage__blobServiceUri": blobs}, LARGE, LARGE)
+    assert [asked] * 3 == (tmp_path / "asked").read_text().splitlines()
+    first, second, *oversize = written.everything()
+    assert first == second == golden("sms-received")
+    assert ["dataref" in outcome for outcome in oversize] == [True, True]
+
+
+async def test_a_connection_string_needs_no_azure_identity(account: Account, written: Queues) -> None:
+    """Its import would cost every cold start more than all others."""
+    environ = {"OutcomesStorage": account.connection_string, "SSL_CERT_FILE": str(account.certificate)}
+    script = DELIVER + "print('azure.identity' in sys.modules)"
+    assert ("False\n", "") == await run(["-c", script], environ, SMALL)
+    assert [golden("sms-received")] == written.everything()
+
+
+@pytest.mark.parametrize(
+    ("setting", "claims"),
+    [
+        pytest.param("OutcomesStorage", {"aud": "https://vault.azure.net"}, id="another audience"),
+        pytest.param("AzureWebJobsStorage", {"exp": 1}, id="expired"),
+    ],
+)
+async def test_a_token_that_storage_refuses_is_an_error(
+    setting: str, claims: dict[str, Any], account: Account, app_service: AppService, written: Queues
+) -> None:
+    """Queues' and blobs' refusals name the setting that storage came from; the token is nowhere."""
+    app_service.claims = claims
+    identity = {f"{setting}__credential": "managedidentity", f"{setting}__clientId": CLIENT_ID}
+    environ = account.environ(setting) | identity | app_service.environ
+    printed, complaints = await deliver(environ, SMALL, LARGE)
+    refusal = f"Storage refused the credential of {setting} (AuthenticationFailed). {NOT_WRITTEN}\n"
+    assert [refusal] * 2 == printed.splitlines(keepends=True)
+    assert "eyJ" not in complaints
+    assert [] == written.everything()
+
+
+async def test_without_a_token_the_identity_is_named_in_time(
+    account: Account, app_service: AppService, written: Queues
+) -> None:
+    """No client id or another's, an endpoint that is away or hangs: each raises within 20 s, and is named."""
+    environ = account.environ() | {"OutcomesStorage__credential": "managedidentity"} | app_service.environ
+    chosen = environ | {"OutcomesStorage__clientId": CLIENT_ID}
+    with closing(socket()) as away, closing(socket()) as hanging:
+        away.bind(("127.0.0.1", 0))
+        hanging.bind(("127.0.0.1", 0))
+        hanging.listen()
+        results = await asyncio.gather(
+            deliver(environ, SMALL),
+            deliver(environ | {"OutcomesStorage__clientId": "another"}, SMALL),
+            deliver(chosen | {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{away.getsockname()[1]}"}, SMALL),
+            deliver(chosen | {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{hanging.getsockname()[1]}"}, SMALL),
+        )
+    advice = (
+        "No token for the managed identity: is OutcomesStorage__clientId {}, and is the identity assigned to "
+        f"the app? {NOT_WRITTEN}\n"
+    )
+    assert [advice.format("missing"), *[advice.format("right")] * 3] == [printed for printed, _ in results]
+    assert [] == written.everything()
+
+
+async def test_a_developer_without_a_login_is_told_so(
+    account: Account, written: Queues, tmp_path: Path
+) -> None:
+    """Where nothing on a developer's machine has a token, the app says what to run."""
+    printed, _ = await deliver(account.environ() | {"PATH": str(tmp_path), "HOME": str(tmp_path)}, SMALL)
+    assert printed == (
+        "No token from a developer's login: run `az login`, or set OutcomesStorage__credential to "
+        f"managedidentity where the app has one. {NOT_WRITTEN}\n"
+    )
+    assert [] == written.everything()
+
+
+async def test_the_operators_tools_use_an_identity(account: Account, app_service: AppService) -> None:
+    """`python -m ops` reaches the same account in the same way."""
+    environ = account.environ() | {"OutcomesStorage__clientId": CLIENT_ID} | app_service.environ
+    printed, complaints = await run(["-m", "ops", "queues"], environ)
+    assert "acs-dead-letter" in printed
+    assert "" == complaints
+    assert 1 == app_service.asked
