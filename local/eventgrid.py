@@ -1,9 +1,9 @@
 """Stands in for Event Grid: takes what publishers send, and sees to it that subscribers get it.
 
-It routes, converts, retries and dead-letters as https://learn.microsoft.com/azure/event-grid/delivery-and-retry
-says, its waits divided by a time scale. It differs in what a machine alone cannot do or does not need: events
-that are not delivered yet are in memory only, and lost with the process; keys are not looked at; there is no
-batching, and no probation, which holds back all events of an endpoint that fails.
+It routes, converts, batches, retries and dead-letters as Event Grid does, its waits divided by a time scale:
+https://learn.microsoft.com/azure/event-grid/delivery-and-retry. It differs in what a machine alone cannot do
+or does not need: events that are not delivered yet are in memory only, and lost with the process; keys are
+not looked at; there is no probation, which holds back all events of an endpoint that fails.
 """
 
 import asyncio
@@ -63,6 +63,31 @@ class _Delivery:
         return f"{self.subscription.name} {self.event['id']}"
 
 
+@dataclass
+class _Batch:
+    """The deliveries of one request, which others may join until it is sent."""
+
+    subscription: Subscription
+    deliveries: list[_Delivery] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    size: int = 0
+    is_open: bool = True
+    sending: asyncio.Task[int | None] = field(init=False)
+
+    def takes(self, size: int) -> bool:
+        """Tell whether another event, of so many bytes, may come along."""
+        return (
+            self.is_open
+            and len(self.events) < self.subscription.max_events_per_batch
+            and self.size + size <= self.subscription.preferred_batch_size_in_kilobytes * 1_024
+        )
+
+    def add(self, delivery: _Delivery, event: Event, size: int) -> None:
+        self.deliveries.append(delivery)
+        self.events.append(event)
+        self.size += size
+
+
 class EventGrid:
     """The subscriptions of one topic, and the events that are on their way to them."""
 
@@ -80,6 +105,7 @@ class EventGrid:
         self._time_scale = time_scale
         self._report = report
         self._slots = asyncio.Semaphore(CONCURRENT_DELIVERIES)
+        self._batches: dict[str, _Batch] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
 
     @property
@@ -124,35 +150,52 @@ class EventGrid:
         await self._dead_letter(delivery, reason)
 
     async def _attempt(self, delivery: _Delivery) -> int | None:
-        """Post the event once, and return the status; 408 for no answer in time, None for no connection."""
-        async with self._slots:
-            delivery.last_attempt = datetime.now(UTC)
-            try:
-                status: int | None = await self._post(delivery)
-            except TimeoutError:
-                status = 408
-            except aiohttp.ClientError:
-                status = None
+        """Send the event once, with those that are due with it, and return the status of all."""
+        status = await self._batch_with(delivery).sending
         delivery.attempts += 1
         delivery.outcome = delivery_outcome(status)
         return status
 
-    async def _post(self, delivery: _Delivery) -> int:
+    def _batch_with(self, delivery: _Delivery) -> _Batch:
+        """Add the event to its subscription's next request, which goes when it can, full or not."""
         subscription = delivery.subscription
         event = converted(delivery.event, subscription.event_delivery_schema)
-        is_cloud_event = is_cloudevent(event)
+        size = len(msgspec.json.encode(event))
+        batch = self._batches.get(subscription.name)
+        if batch is None or not batch.takes(size):
+            batch = self._batches[subscription.name] = _Batch(subscription)
+            batch.sending = asyncio.create_task(self._send(batch))
+        batch.add(delivery, event, size)
+        return batch
+
+    async def _send(self, batch: _Batch) -> int | None:
+        """Post a batch, and return the status; 408 for no answer in time, None for no connection."""
+        async with self._slots:
+            batch.is_open = False
+            for delivery in batch.deliveries:
+                delivery.last_attempt = datetime.now(UTC)
+            try:
+                return await self._post(batch)
+            except TimeoutError:
+                return 408
+            except aiohttp.ClientError:
+                return None
+
+    async def _post(self, batch: _Batch) -> int:
+        subscription = batch.subscription
+        content_type, content = _content(batch)
         async with self._http.post(
             self._endpoint,
             params={"functionName": subscription.function},
             headers={
                 "aeg-event-type": "Notification",
                 "aeg-subscription-name": subscription.name.upper(),
-                "aeg-delivery-count": str(delivery.attempts),
-                "aeg-data-version": event.get("dataVersion", ""),
+                "aeg-delivery-count": str(batch.deliveries[0].attempts),
+                "aeg-data-version": batch.events[0].get("dataVersion", ""),
                 "aeg-metadata-version": "1",
-                "Content-Type": f"application/{'cloudevents+' if is_cloud_event else ''}json; charset=utf-8",
+                "Content-Type": f"{content_type}; charset=utf-8",
             },
-            data=BytesIO(msgspec.json.encode(event if is_cloud_event else [event])),
+            data=BytesIO(msgspec.json.encode(content)),
             allow_redirects=False,
         ) as response:
             return response.status
@@ -241,6 +284,15 @@ def _application(grid: EventGrid) -> web.Application:
     application = web.Application(client_max_size=BODY_LIMIT)
     application.add_routes([web.post(PATH, publish)])
     return application
+
+
+def _content(batch: _Batch) -> tuple[str, Event | list[Event]]:
+    """Return the type and the content of a request: a CloudEvent is no array where there are no batches."""
+    if not is_cloudevent(batch.events[0]):
+        return "application/json", batch.events
+    if batch.subscription.max_events_per_batch == 1:
+        return "application/cloudevents+json", batch.events[0]
+    return "application/cloudevents-batch+json", batch.events
 
 
 def _reason_to_give_up(delivery: _Delivery, status: int | None) -> str | None:

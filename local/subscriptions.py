@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -43,6 +43,8 @@ class Subscription(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     subject_begins_with: str
     subject_ends_with: str
     event_delivery_schema: Schema
+    max_events_per_batch: Annotated[int, msgspec.Meta(ge=1, le=5_000)]
+    preferred_batch_size_in_kilobytes: Annotated[int, msgspec.Meta(ge=1, le=1_024)]
     retry_policy: RetryPolicy
     dead_letter_container: str
 

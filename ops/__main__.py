@@ -23,7 +23,7 @@ from ops.storage import Storage, connected
 from shared.settings import QUEUE_SETTINGS, Settings, SettingsError
 
 DEFAULT_TO = "http://127.0.0.1:7071"
-DEFAULT_RATE = 10.0
+DEFAULT_RATE = 50.0
 KEY_VARIABLE = "EVENTGRID_KEY"
 
 type Command = Callable[[Storage, argparse.Namespace], int]
@@ -60,7 +60,10 @@ def list_(storage: Storage, arguments: argparse.Namespace) -> int:
     """Print the dead letters as a table."""
     with collected(_letters(storage, arguments)) as letters:
         chosen = _chosen(letters, arguments)
-    print("\n".join(table(chosen, show_data=arguments.show_data)) if chosen else "no dead letters")
+        print(
+            "\n".join(table(chosen, show_data=arguments.show_data)) if chosen else "no dead letters",
+            flush=True,
+        )
     return 0
 
 
@@ -227,7 +230,7 @@ def _add_dead_letters(commands: _Commands) -> None:
         replay,
         "post the events to the app again",
         "A dead letter is removed once the app has accepted its event. An event that it refuses again has a "
-        f"new dead letter then, so that there always is one. One on its way at Ctrl-C is kept. {hidden}",
+        f"new dead letter then, so that there always is one. Ctrl-C waits for those on their way. {hidden}",
     )
     replaying.add_argument(
         "--to", type=_url, metavar="URL", help=f"the app, https://HOST (default, locally: {DEFAULT_TO})"

@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -12,7 +14,7 @@ from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
 from ops.errors import OpsError
-from ops.letters import UNREADABLE, Letter
+from ops.letters import CONNECTIONS, UNREADABLE, Letter
 from shared.envelope import text_at
 from shared.outcomes import DEAD_LETTER_TYPE
 from shared.payloads import PAYLOADS
@@ -35,6 +37,7 @@ class _Blob:
     etag: str
     rest: list[bytes]
     """The events that have not been removed."""
+    lock: Lock = field(default_factory=Lock)
 
 
 class BlobLetters:
@@ -48,9 +51,10 @@ class BlobLetters:
         """Read all blobs. Raises OpsError when there is no such container."""
         letters: list[Letter] = []
         try:
-            for properties in self._container.list_blobs():
-                letters += self._read(properties.name)
-                report(len(letters))
+            with ThreadPoolExecutor(CONNECTIONS) as threads:
+                for read in threads.map(self._read, self._container.list_blob_names()):
+                    letters += read
+                    report(len(letters))
         except ResourceNotFoundError:
             raise OpsError(f"there is no blob container {self._container.container_name}") from None
         return letters
@@ -62,13 +66,14 @@ class BlobLetters:
     def remove(self, letter: Letter) -> bool:
         """Take the event out of its blob, or delete the blob with its last event."""
         blob = self._blobs[letter.id]
-        rest = list(blob.rest)
-        rest.remove(letter.document)
-        try:
-            self._write(blob, rest)
-        except (ResourceModifiedError, ResourceNotFoundError):
-            return False
-        blob.rest = rest
+        with blob.lock:
+            rest = list(blob.rest)
+            rest.remove(letter.document)
+            try:
+                self._write(blob, rest)
+            except (ResourceModifiedError, ResourceNotFoundError):
+                return False
+            blob.rest = rest
         return True
 
     def release(self) -> None:

@@ -27,6 +27,9 @@ class _NoRedirects(HTTPRedirectHandler):
         return None
 
 
+_OPENER = build_opener(_NoRedirects)
+
+
 def is_local(url: str) -> bool:
     """Tell whether a URL is of this machine."""
     host = urlsplit(url).hostname or ""
@@ -47,7 +50,7 @@ def post(base: str, key: str | None, function: str, event: bytes) -> bool:
         headers["x-functions-key"] = key
     request = Request(url, event, headers, method="POST")  # noqa: S310 - the command line takes only http(s)
     try:
-        with build_opener(_NoRedirects).open(request, timeout=POST_SECONDS) as response:
+        with _OPENER.open(request, timeout=POST_SECONDS) as response:
             status = response.status
     except HTTPError as error:
         status = error.code

@@ -13,6 +13,9 @@ from shared.telemetry import harmless_id
 UNREADABLE = "unreadable"
 """The reason of what is no dead letter, or whose blob is gone."""
 
+CONNECTIONS = 8
+"""How many requests are under way at once; a storage client keeps ten connections."""
+
 _SHORT = 8
 
 

@@ -2,11 +2,13 @@
 
 import base64
 import re
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 import msgspec
 from azure.core import MatchConditions
@@ -14,7 +16,8 @@ from azure.core.exceptions import HttpResponseError, ResourceModifiedError, Reso
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient, QueueMessage
 
-from ops.letters import UNREADABLE, Letter
+from ops.endpoint import POST_SECONDS
+from ops.letters import CONNECTIONS, UNREADABLE, Letter
 from shared.outcomes import DEAD_LETTER_TYPE
 from shared.sink import WRITE_TIMEOUT
 
@@ -25,7 +28,6 @@ SETTLED_SECONDS = WRITE_TIMEOUT + 2
 """The age of a blob at which whoever wrote it has also written its message, or given up."""
 
 _PAGE = 32
-_CONNECTIONS = 8
 
 
 class _Data(msgspec.Struct, rename="camel"):
@@ -60,24 +62,29 @@ class QueueLetters:
         self._oversize = oversize
         self._receipts: dict[str, str] = {}
         self._claims: dict[str, _Claim] = {}
+        self._lock = Lock()
+        self._held_until = 0.0
 
     def collect(self, report: Callable[[int], None]) -> list[Letter]:
         """Receive all messages; a queue that is missing has none."""
         letters: list[Letter] = []
+        self._held_until = time.monotonic() + LEASE_SECONDS - POST_SECONDS
         pages = self._queue.receive_messages(messages_per_page=_PAGE, visibility_timeout=LEASE_SECONDS)
-        with suppress(ResourceNotFoundError):
+        with suppress(ResourceNotFoundError), ThreadPoolExecutor(CONNECTIONS) as threads:
             for page in pages.by_page():
                 messages = list(page)
                 new = [message for message in messages if message.id not in self._receipts]
                 self._receipts |= {message.id: str(message.pop_receipt) for message in messages}
                 if not new:  # the first ones are visible again, hence all have been seen
                     break
-                letters += map(self._letter, new)
+                letters += threads.map(self._letter, new)
                 report(len(letters))
         return letters
 
     def hold(self, letter: Letter) -> bool:
-        """Hide it for another while; its turn may come long after it was collected."""
+        """Hide it for another while, if its turn comes long after it was collected."""
+        if time.monotonic() < self._held_until:
+            return True
         try:
             renewed = self._queue.update_message(
                 letter.id, self._receipts[letter.id], visibility_timeout=LEASE_SECONDS
@@ -94,13 +101,12 @@ class QueueLetters:
         except HttpResponseError as error:
             return self._lost(letter, error)
         del self._receipts[letter.id]
-        if claim := self._claims.pop(letter.id, None):
-            self._delete(claim)
+        self._delete_blob(letter)
         return True
 
     def release(self) -> None:
         """Make what is left visible."""
-        with ThreadPoolExecutor(_CONNECTIONS) as threads:
+        with ThreadPoolExecutor(CONNECTIONS) as threads:
             list(threads.map(self._show, list(self._receipts)))
 
     def _show(self, message_id: str) -> None:
@@ -114,9 +120,12 @@ class QueueLetters:
         del self._receipts[letter.id]
         return False
 
-    def _delete(self, claim: _Claim) -> None:
+    def _delete_blob(self, letter: Letter) -> None:
         """Delete a blob, unless a message of the same document refers to it, or may soon."""
-        if not claim.is_settled or claim.name in {other.name for other in self._claims.values()}:
+        with self._lock:
+            claim = self._claims.pop(letter.id, None)
+            others = {other.name for other in self._claims.values()}
+        if claim is None or not claim.is_settled or claim.name in others:
             return
         with suppress(ResourceNotFoundError, ResourceModifiedError):
             self._oversize.delete_blob(

@@ -1,13 +1,16 @@
-"""Long runs over dead letters: one after the other, safe to interrupt."""
+"""Long runs over dead letters: several at a time, safe to interrupt."""
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from operator import attrgetter
+from threading import Lock
 
 from ops.errors import OpsError
-from ops.letters import Letter, Letters, counts
+from ops.letters import CONNECTIONS, Letter, Letters, counts
 from ops.queue_letters import QueueLetters
 
 PROGRESS_SECONDS = 1.0
@@ -40,20 +43,24 @@ def collected(store: Letters) -> Iterator[list[Letter]]:
         store.release()
 
 
-def each(letters: Sequence[Letter], step: Step, done: str, pause: float = 0.0) -> dict[str, int]:
+def each(letters: Sequence[Letter], step: Step, done: str, pause: float = 0.0) -> Counter[str]:
     """Take each dead letter through a step and count the words; `done` is the word for those removed.
 
-    An end before the end says how far it came.
+    An end before the end lets the steps that have begun come to theirs, and says how far it came.
     """
-    progress = Progress()
-    words: dict[str, int] = {}
+    progress, lock = Progress(), Lock()
+    words: Counter[str] = Counter()
+
+    def counted(letter: Letter) -> None:
+        word = step(letter)
+        with lock:
+            words[word] += 1
+            progress(f"{words.total()} of {len(letters)}: {_sentence(words)}")
+
     try:
-        for number, letter in _paced(letters, pause):
-            word = step(letter)
-            words[word] = words.get(word, 0) + 1
-            progress(f"{number} of {len(letters)}: {_sentence(words)}")
+        _concurrently(counted, _paced(letters, pause))
     except (KeyboardInterrupt, OpsError) as error:
-        so_far = f"{words.get(done, 0)} of {len(letters)} {done}, the rest are left"
+        so_far = f"{words[done]} of {len(letters)} {done}, the rest are left"
         if isinstance(error, OpsError):
             raise OpsError(f"{error} ({so_far})") from None
         raise KeyboardInterrupt(f"stopped: {so_far}") from None
@@ -68,13 +75,27 @@ def dead_lettered_again(store: QueueLetters, known: set[str], keys: Iterable[str
         return counts(letter for letter in letters if letter.id not in known and letter.key in accepted)
 
 
-def _paced(letters: Sequence[Letter], pause: float) -> Iterator[tuple[int, Letter]]:
+def _concurrently(step: Callable[[Letter], None], letters: Iterable[Letter]) -> None:
+    """Begin a step whenever a connection is free; after one that raised none is begun."""
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        running: set[Future[None]] = set()
+        for letter in letters:
+            running.add(threads.submit(step, letter))
+            timeout = None if len(running) == CONNECTIONS else 0
+            ended, running = wait(running, timeout, FIRST_COMPLETED)
+            for future in ended:
+                future.result()
+        for future in running:
+            future.result()
+
+
+def _paced(letters: Sequence[Letter], pause: float) -> Iterator[Letter]:
     due = time.monotonic()
-    for number, letter in enumerate(letters, 1):
+    for letter in letters:
         time.sleep(max(0.0, due - time.monotonic()))
         due = max(due, time.monotonic() - pause) + pause
-        yield number, letter
+        yield letter
 
 
-def _sentence(words: dict[str, int]) -> str:
-    return ", ".join(f"{count} {word}" for word, count in words.items())
+def _sentence(words: Counter[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in sorted(words.items()))

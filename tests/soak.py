@@ -1,8 +1,8 @@
 """Publishes events while what the app depends on breaks, and counts what came out: `make soak`.
 
 Again and again storage is killed and started again, storage hangs, and the worker is killed amid deliveries,
-while events come in no order and some twice. Every good event must be in the queue of its family, every bad
-one among the dead letters, and nothing else anywhere.
+while events come in no order, some twice, and those of two functions in batches. Every good event must be in
+the queue of its family, every bad one among the dead letters, and nothing else anywhere.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, cycle
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,10 @@ from azure.storage.blob.aio import ContainerClient
 from azure.storage.queue import TextBase64DecodePolicy
 from azure.storage.queue.aio import QueueClient
 
-from local import stack, subscriptions
+from local import eventgrid, stack, subscriptions
+from local.eventgrid import EventGrid
 from local.stack import PROJECT_DIR, Stack
+from local.subscriptions import Subscription
 from shared.payloads import PAYLOADS
 from shared.settings import Settings
 from tests.events import SAMPLES, sample
@@ -42,6 +44,8 @@ PUBLISHABLE = [name for name in SAMPLES if "topic" in sample(name) and "type" no
 BAD_SHARE = 0.05
 TWICE_SHARE = 0.05
 BATCH = 10
+EVENTS_PER_REQUEST = (1, 20)
+"""Of one subscription and of the next, in turn."""
 TIME_SCALE = 200.0
 """At which the first retries come after 50, 150 and 300 ms, and an event lives for seven minutes."""
 
@@ -85,22 +89,34 @@ async def soak(events: int, seconds: float, down_seconds: float = DOWN_SECONDS) 
     """
     reports: list[str] = []
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
-        async with stack.running(
-            port=0,
-            storage_port=0,
-            time_scale=TIME_SCALE,
-            data_dir=Path(folder),
-            report=reports.append,
-        ) as running:
+        async with (
+            stack.running(port=0, storage_port=0, data_dir=Path(folder), report=reports.append) as running,
+            eventgrid.serving(
+                _subscriptions(),
+                0,
+                endpoint=running.endpoint,
+                connection_string=running.connection_string,
+                time_scale=TIME_SCALE,
+                report=reports.append,
+            ) as (port, event_grid),
+        ):
             await running.workers.loaded()
             settings = Settings.from_environ({"OutcomesStorage": running.connection_string})
             published = [_event(bad=random.random() < BAD_SHARE) for _ in range(events)]  # noqa: S311
             async with _breaking(running, Path(folder), down_seconds):
-                await _publish(running, published, seconds)
-            await _settled(running)
+                await _publish(stack.event_grid_endpoint(port), published, seconds)
+            await _settled(event_grid)
             found = await _found(running, settings)
     retries = sum("; attempt " in report for report in reports)
     return _compare({_key(event, settings) for event in published}, found, settings, retries)
+
+
+def _subscriptions() -> list[Subscription]:
+    """Return the project's, some of them with batches: one failure then repeats all of a batch."""
+    return [
+        msgspec.structs.replace(found, max_events_per_batch=events)
+        for found, events in zip(subscriptions.load(PROJECT_DIR), cycle(EVENTS_PER_REQUEST), strict=False)
+    ]
 
 
 def _event(*, bad: bool) -> dict[str, Any]:
@@ -116,12 +132,12 @@ def _key(event: dict[str, Any], settings: Settings) -> Key:
     return settings.queues[payload.family], event["topic"], f"{event['id']}:{payload.outcome_type}"
 
 
-async def _publish(running: Stack, events: list[dict[str, Any]], seconds: float) -> None:
+async def _publish(endpoint: str, events: list[dict[str, Any]], seconds: float) -> None:
     """Publish evenly, in no order, some twice."""
     again = random.sample(events, round(len(events) * TWICE_SHARE))
     sequence = random.sample([*events, *again], len(events) + len(again))
     began = time.monotonic()
-    async with EventGridPublisherClient(running.event_grid_endpoint, AzureKeyCredential("any")) as client:
+    async with EventGridPublisherClient(endpoint, AzureKeyCredential("any")) as client:
         for number, batch in enumerate(batched(sequence, BATCH, strict=False)):
             await client.send(list(batch))
             due = began + seconds * (number + 1) * BATCH / len(sequence)
@@ -192,9 +208,9 @@ def _stopped(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-async def _settled(running: Stack) -> None:
+async def _settled(event_grid: EventGrid) -> None:
     async with asyncio.timeout(SETTLE_SECONDS):
-        while running.event_grid.undelivered:
+        while event_grid.undelivered:
             await asyncio.sleep(0.1)
 
 

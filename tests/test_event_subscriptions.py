@@ -51,6 +51,12 @@ def test_nothing_is_given_up_before_it_must_be(subscription: Subscription) -> No
     assert "event-grid-dead-letters" == subscription.dead_letter_container
 
 
+@pytest.mark.parametrize("subscription", SUBSCRIPTIONS, ids=lambda found: found.name)
+def test_one_failure_sends_one_event_again(subscription: Subscription) -> None:
+    """A request has one event: a batch would be delivered again whole."""
+    assert 1 == subscription.max_events_per_batch
+
+
 def test_a_wrong_file_is_an_error(tmp_path: Path) -> None:
     """What is misspelt is named, with where it is."""
     file = tmp_path / subscriptions.FILE

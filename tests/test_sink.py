@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 
@@ -154,47 +154,93 @@ async def test_a_small_outcome_is_read_from_its_message_and_a_foreign_blob_is_re
         read_outcome(json.dumps(foreign), container)
 
 
-@asynccontextmanager
-async def _throttling(refusals: int) -> AsyncIterator[int]:
-    """Serve a queue that is too busy for so many requests, which Azurite never is; its port."""
-    left = refusals
+SENT = "<QueueMessagesList><QueueMessage><MessageId>1</MessageId></QueueMessage></QueueMessagesList>"
 
-    async def answer(_: web.Request) -> web.Response:
-        nonlocal left
-        left -= 1
-        if left >= 0:
-            return web.Response(status=503, headers={"x-ms-error-code": "ServerBusy"})
-        message = "<QueueMessage><MessageId>1</MessageId></QueueMessage>"
-        text = f"<QueueMessagesList>{message}</QueueMessagesList>"
-        return web.Response(status=201, text=text, content_type="application/xml")
+NOT_WRITTEN = "Not written: an outcome for the queue acs-sms (SMS_QUEUE)."
+
+type Fault = tuple[int, str]
+"""A status, and the code of storage's that comes with it."""
+
+
+@asynccontextmanager
+async def _answering(answer: Callable[[web.Request], web.Response]) -> AsyncIterator[QueueSink]:
+    """Connect a sink to storage that answers as Azurite never does."""
+
+    async def answered(request: web.Request) -> web.Response:
+        return answer(request)
 
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", answer)
+    application.router.add_route("*", "/{path:.*}", answered)
     runner = web.AppRunner(application)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield runner.addresses[0][1]
+        sink = QueueSink(storage_at(runner.addresses[0][1]))
+        yield sink
+        await sink.close()
     finally:
         await runner.cleanup()
 
 
+def _refusal(status: int, code: str) -> web.Response:
+    return web.Response(status=status, headers={"x-ms-error-code": code})
+
+
 async def test_a_short_throttling_is_ridden_out() -> None:
     """A busy moment of storage is no reason to fail a delivery."""
-    async with _throttling(1) as port:
-        sink = QueueSink(storage_at(port))
+    answers = [
+        _refusal(503, "ServerBusy"),
+        web.Response(status=201, text=SENT, content_type="application/xml"),
+    ]
+    async with _answering(lambda _: answers.pop(0)) as sink:
         await sink.write("acs-sms", [OUTCOME])
-        await sink.close()
+    assert answers == []
+
+
+async def _refused(fault: Fault, creating: Fault | None = None) -> tuple[str, int]:
+    """Write to storage that answers so; the error, within 20 seconds, and after how many requests."""
+    methods = list[str]()
+
+    def answer(request: web.Request) -> web.Response:
+        methods.append(request.method)
+        return _refusal(*(creating if creating and request.method == "PUT" else fault))
+
+    async with _answering(answer) as sink, asyncio.timeout(20):
+        with pytest.raises(SinkError) as refused:
+            await sink.write("acs-sms", [OUTCOME])
+    return str(refused.value), len(methods)
 
 
 async def test_a_long_throttling_raises_within_20_seconds() -> None:
-    """What storage answered is in the error."""
-    async with _throttling(1_000) as port:
-        sink = QueueSink(storage_at(port))
-        with pytest.raises(SinkError, match=r"Storage answered 503 ServerBusy\. .*acs-sms \(SMS_QUEUE\)"):
-            async with asyncio.timeout(20):
-                await sink.write("acs-sms", [OUTCOME])
-        await sink.close()
+    """What storage answered is in the error; storage that is full is tried as often as one that is busy."""
+    busy, full = await asyncio.gather(_refused((503, "ServerBusy")), _refused((507, "InsufficientStorage")))
+    assert (f"Storage answered 503 ServerBusy. {NOT_WRITTEN}", 4) == busy
+    assert (f"Storage answered 507 InsufficientStorage. {NOT_WRITTEN}", 4) == full
+
+
+@pytest.mark.parametrize(
+    "fault", [(403, "AccountIsDisabled"), (409, "QueueDisabled"), (413, "RequestBodyTooLarge")]
+)
+async def test_what_no_repetition_cures_raises_at_once(fault: Fault) -> None:
+    """The queue's setting and storage's own code say where to look."""
+    status, code = fault
+    assert (f"Storage answered {status} {code}. {NOT_WRITTEN}", 1) == await _refused(fault)
+
+
+async def test_a_queue_that_is_being_deleted_raises() -> None:
+    """It can neither be written to nor created for half a minute: Event Grid sends the event again."""
+    result = await _refused((404, "QueueNotFound"), creating=(409, "QueueBeingDeleted"))
+    assert (f"Storage answered 404 QueueNotFound. {NOT_WRITTEN}", 3) == result
+
+
+async def test_a_queue_that_was_deleted_is_created_again(azurite: str, queues: Queues) -> None:
+    """A sink that has written to it before is no exception."""
+    queue = get_settings().queues["sms"]
+    await get_sink().write(queue, [OUTCOME])
+    with QueueClient.from_connection_string(azurite, queue) as client:
+        client.delete_queue()
+    await get_sink().write(queue, [OUTCOME])
+    assert len(queues.outcomes("sms")) == 1
 
 
 async def test_a_missing_permission_is_named(azurite: str, queues: Queues) -> None:
