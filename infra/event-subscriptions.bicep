@@ -1,0 +1,63 @@
+// Subscribes the functions to the system topic, in the topic's resource group, once the functions are deployed:
+// Event Grid looks whether they are there. May be run any number of times.
+
+@description('Name of the system topic; its identity writes to the dead-letter container.')
+param systemTopicName string
+
+@description('Resource id of the function app.')
+param functionAppId string
+
+@description('Resource id of the storage account that has the dead-letter container.')
+param deadLetterStorageAccountId string
+
+@description('Chat events for each recipient, for the thread as a whole, or both.')
+@allowed(['user', 'thread', 'both'])
+param chatLevel string
+
+var levels = {
+  user: ['always', 'user']
+  thread: ['always', 'thread']
+  both: ['always', 'user', 'thread']
+}
+var subscriptions = map(loadJsonContent('event-subscriptions.json'), subscription => union(subscription, {
+  eventTypes: flatten(map(levels[chatLevel], level => subscription.includedEventTypes[level]))
+}))
+
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+  name: systemTopicName
+}
+
+resource eventSubscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
+  // To Event Grid an empty list of types means all of them.
+  for subscription in subscriptions: if (!empty(subscription.eventTypes)) {
+    parent: topic
+    name: subscription.name
+    properties: {
+      destination: {
+        endpointType: 'AzureFunction'
+        properties: {
+          resourceId: '${functionAppId}/functions/${subscription.function}'
+          maxEventsPerBatch: subscription.maxEventsPerBatch
+          preferredBatchSizeInKilobytes: subscription.preferredBatchSizeInKilobytes
+        }
+      }
+      filter: {
+        includedEventTypes: subscription.eventTypes
+        subjectBeginsWith: subscription.subjectBeginsWith
+        subjectEndsWith: subscription.subjectEndsWith
+      }
+      eventDeliverySchema: subscription.eventDeliverySchema
+      retryPolicy: subscription.retryPolicy
+      deadLetterWithResourceIdentity: {
+        identity: { type: 'SystemAssigned' }
+        deadLetterDestination: {
+          endpointType: 'StorageBlob'
+          properties: {
+            resourceId: deadLetterStorageAccountId
+            blobContainerName: subscription.deadLetterContainer
+          }
+        }
+      }
+    }
+  }
+]
