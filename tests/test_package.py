@@ -1,0 +1,165 @@
+"""What is deployed runs by itself: the files that are uploaded, with the locked packages and nothing else."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pathspec import GitIgnoreSpec
+
+from local import stack as local_stack
+from local.environment import app_environment
+from local.errors import AppNotLoadedError
+from local.stack import Stack
+from local.worker_process import Worker
+from tests.events import PROJECT
+from tests.test_completeness import DEPLOYED, imports
+from tests.test_end_to_end import (
+    queues,
+    test_a_bad_event_is_accepted_and_dead_lettered,
+    test_a_thread_of_250_participants_comes_out_whole,
+    test_an_event_comes_out_as_its_outcome,
+)
+
+__all__ = [  # the end-to-end tests run here once more, with this module's stack
+    "queues",
+    "test_a_bad_event_is_accepted_and_dead_lettered",
+    "test_a_thread_of_250_participants_comes_out_whole",
+    "test_an_event_comes_out_as_its_outcome",
+]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+UPLOADED = {"function_app.py", "functions", "host.json", "requirements.txt", "shared"}
+PACKAGES = Path(".python_packages", "lib", "site-packages")
+"""Where the remote build installs, and the cloud's worker looks first."""
+
+type Reader = Callable[[str], bool]
+"""Tells whether a file is uploaded."""
+
+
+def core_tools() -> Reader:
+    """Read .funcignore as `func azure functionapp publish` does."""
+    lines = [line for line in (PROJECT / ".funcignore").read_text().splitlines() if line[0] != "#"]
+    patterns = [re.escape(line).replace(r"\*\*", ".+").replace(r"\*", "[^/]+") for line in lines]
+    ignored = re.compile(rf"({'|'.join(patterns)})\b", re.ASCII)
+    return lambda path: not ignored.match(path)
+
+
+def azd() -> Reader:
+    """Read .funcignore as `azd deploy` does."""
+    ignored = GitIgnoreSpec.from_lines((PROJECT / ".funcignore").read_text().splitlines())
+    return lambda path: not ignored.match_file(path)
+
+
+def files() -> list[str]:
+    """Return the project's files, and some that it does not have."""
+    found = []
+    for folder, folders, names in PROJECT.walk():
+        if folder == PROJECT:
+            folders[:] = set(folders) - {".git", ".venv", "node_modules"}
+        found += [str((folder / name).relative_to(PROJECT)) for name in names]
+    return [
+        *found,
+        *("local.settings.json", "sbom.cdx.json", "node_modules/@azure/core/a.js", ".azure/dev/.env"),
+        *("__pycache__/function_app.cpython-313.pyc", "functions/__pycache__/sms.cpython-313.pyc"),
+    ]
+
+
+@pytest.mark.parametrize("reader", [core_tools, azd])
+async def test_only_what_runs_is_uploaded(reader: Callable[[], Reader]) -> None:
+    """No test, tool, setting or left-over of a developer's machine; no source file forgotten either."""
+    is_uploaded = reader()
+    uploaded = {Path(path) for path in files() if is_uploaded(path)}
+    assert UPLOADED == {path.parts[0] for path in uploaded}
+    folders = [PROJECT / name for name in sorted(UPLOADED) if (PROJECT / name).is_dir()]
+    sources = {file.relative_to(PROJECT) for folder in folders for file in folder.rglob("*.py")}
+    assert sources == {path for path in uploaded if len(path.parts) > 1}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the folder that runs in Azure."""
+    folder = tmp_path_factory.mktemp("package")
+    for path in filter(core_tools(), files()):
+        if (PROJECT / path).exists():
+            (folder / path).parent.mkdir(exist_ok=True)
+            shutil.copy(PROJECT / path, folder / path)
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
+    command += ["--target", str(folder / PACKAGES), "--require-hashes", "--only-binary", ":all:"]
+    subprocess.run([*command, "-r", "requirements.txt"], cwd=folder, check=True, timeout=300)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Install a Python with what the cloud has besides the package: the worker. Its path."""
+    folder = tmp_path_factory.mktemp("platform")
+    venv.create(folder, symlinks=True)
+    (site_packages,) = folder.glob("lib/*/site-packages")
+    for name in ("azure_functions_runtime", "azurefunctions", "local"):
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.submodule_search_locations is not None
+        (source,) = spec.submodule_search_locations
+        (site_packages / name).symlink_to(source, target_is_directory=True)
+    return str(folder / "bin" / "python")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(package: Path, python: str) -> AsyncIterator[Stack]:
+    """Run the local stack with the package alone."""
+    (package / "node_modules").symlink_to(PROJECT / "node_modules", target_is_directory=True)  # for Azurite
+    with pytest.MonkeyPatch.context() as machine:
+        machine.setattr(sys, "executable", python)
+        machine.setenv("PYTHONPATH", str(package / PACKAGES))
+        async with local_stack.running(port=0, storage_port=0, project_dir=package) as running:
+            yield running
+
+
+def loaded(names: set[str], package: Path, python: str) -> list[Path]:
+    """Import modules from the package; the files of all that are loaded then."""
+    script = f"""
+import importlib, json, sys
+for name in {sorted(names)}:
+    importlib.import_module(name)
+print(json.dumps([module.__file__ for module in sys.modules.values() if getattr(module, "__file__", None)]))
+"""
+    env = os.environ | {"PYTHONPATH": str(package / PACKAGES)}
+    command = [python, "-B", "-c", script]
+    run = subprocess.run(command, cwd=package, env=env, check=True, timeout=60, stdout=subprocess.PIPE)
+    return [Path(file) for file in json.loads(run.stdout)]
+
+
+async def test_whatever_is_imported_is_in_the_package(package: Path, python: str) -> None:
+    """What is imported only where a setting asks for it, too; only the standard library is the machine's."""
+    modules = {".".join(file.relative_to(PROJECT).with_suffix("").parts) for file in DEPLOYED}
+    found = loaded(modules.union(*map(imports, DEPLOYED)), package, python)
+    standard = sysconfig.get_path("stdlib")
+    assert [] == [
+        file for file in found if not (file.is_relative_to(package) or file.is_relative_to(standard))
+    ]
+    assert {package / file.relative_to(PROJECT) for file in DEPLOYED} <= set(found)
+
+
+@pytest.mark.parametrize(("parent", "module"), [(PACKAGES, "azure.eventgrid"), (Path(), "shared")])
+async def test_what_the_package_lacks_is_found_nowhere_else(
+    parent: Path, module: str, package: Path, python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither among the packages of development nor in the project's folder."""
+    folder = tmp_path / "package"
+    shutil.copytree(package, folder, copy_function=os.link, ignore=shutil.ignore_patterns("node_modules"))
+    (folder / parent / module.replace(".", "/")).rename(tmp_path / "left out")
+    monkeypatch.setattr(sys, "executable", python)
+    environment = app_environment(folder, "") | {"PYTHONPATH": str(folder / PACKAGES)}
+    with pytest.raises(AppNotLoadedError, match=f"No module named '{module}'"):
+        await Worker.start(folder, environment)
