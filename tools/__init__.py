@@ -1,1 +1,1 @@
-"""Development only: what is generated from the payload types, and checked to be up to date."""
+"""Development only: generates what follows from the code, and checks what is generated and deployed."""

@@ -1,0 +1,1 @@
+"""Checks of what `infra/` deploys, without Azure: `python -m tools.templates`."""
