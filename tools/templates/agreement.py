@@ -4,11 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Self
 
 import msgspec
+from azure.functions.decorators.function_app import Function
 
 from function_app import app as function_app
 from local import subscriptions
@@ -60,13 +62,17 @@ class App:
             "OVERSIZE_CONTAINER": settings.oversize_container,
         }
         return cls(
-            functions=frozenset(
-                str(function.get_function_name()) for function in function_app.get_functions()
-            ),
+            functions=frozenset(indexed_functions()),
             event_types=frozenset(PAYLOADS),
             settings=frozenset(environ.asked),
             names=queues | others,
         )
+
+
+@cache
+def indexed_functions() -> Mapping[str, Function]:
+    """Return the app's functions by name, as the worker indexes them: an app lets that be done once."""
+    return {str(function.get_function_name()): function for function in function_app.get_functions()}
 
 
 class _Environ(Mapping[str, str]):
