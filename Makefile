@@ -1,7 +1,7 @@
 # Needs make and Python 3.13; the rest is installed, exactly as locked, in .venv and node_modules.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak fuzz check audit sbom format docs lock
+.PHONY: help setup run test soak fuzz bench check audit sbom format docs lock
 
 PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
@@ -47,6 +47,9 @@ fuzz: SECONDS := 600
 fuzz: setup ## Look for events that break what the tests claim (SECONDS=600, ARGS: options of libFuzzer)
 	$(PYTHON) -m uv run --quiet --no-project --with atheris==3.1.0 python -m tests.fuzz -max_total_time=$(SECONDS) $(ARGS)
 
+bench: setup ## Measure speed beside the alternatives (QUICK=1: a shorter run)
+	$(PYTHON) -m bench $(if $(QUICK),--quick)
+
 check: setup ## Lint, check format, types and templates, and that generated files are up to date
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
@@ -54,6 +57,7 @@ check: setup ## Lint, check format, types and templates, and that generated file
 	$(PYTHON) -m tools.schemas --check
 	$(PYTHON) -m tools.events_page --check
 	$(PYTHON) -m tools.templates
+	$(PYTHON) -m bench.imports
 	@locks=$$(mktemp -d) && trap 'rm -r "$$locks"' EXIT && cp requirements*.txt "$$locks" && \
 	for name in requirements requirements-dev; do \
 		$(COMPILE) $$name.in --output-file "$$locks/$$name.txt" >/dev/null && \

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,23 +70,25 @@ async def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
         _send(replies, Hello([], _explain(error, Path.cwd())))
         return
     _send(replies, Hello(list(functions)))
-    running: set[asyncio.Task[None]] = set()
-    while request := await asyncio.to_thread(_next_request, requests):
+    loop, running = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    def start(request: Request) -> None:
         task = asyncio.create_task(_answer(replies, request, functions))
         running.add(task)
         task.add_done_callback(running.discard)
+
+    await asyncio.to_thread(_read, requests, lambda request: loop.call_soon_threadsafe(start, request))
     if running:
         await asyncio.wait(running, timeout=DRAIN_SECONDS)
 
 
-def _next_request(requests: BinaryIO) -> Request | None:
-    """Wait for a request; once the host lets go, see that this process ends whatever the app does."""
-    request = frames.read(requests, Request)
-    if request is None:
-        deadline = threading.Timer(DRAIN_SECONDS + 1, os._exit, (1,))
-        deadline.daemon = True
-        deadline.start()
-    return request
+def _read(requests: BinaryIO, start: Callable[[Request], object]) -> None:
+    """Pass on requests; once the host lets go, see that this process ends whatever the app does."""
+    while request := frames.read(requests, Request):
+        start(request)
+    deadline = threading.Timer(DRAIN_SECONDS + 1, os._exit, (1,))
+    deadline.daemon = True
+    deadline.start()
 
 
 def _load_app(folder: Path) -> dict[str, str]:

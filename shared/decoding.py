@@ -1,7 +1,7 @@
 """Envelope to Event: whatever shape arrived becomes the GA shape, then a typed payload."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -88,25 +88,36 @@ def _object(struct: type[msgspec.Struct]) -> Converter:
             converted = _convert_field(known_field, found, path)
             if converted is not None:
                 result[known_field.wire_name] = converted
-        return result | dict(sorted(rest.items()))
+        return result | dict(sorted(rest.items())) if rest else result
 
     return convert
 
 
 def _convert_field(known: _Field, found: Mapping[str, Any], path: str) -> Any:
-    present = [found[name] for name in known.names if found.get(name) is not None]
+    value = _best(known.names, found)
     path = f"{path}.{known.wire_name}"
-    if not present:
+    if value is None:
         if known.required:
             raise DecodeError(Reason.INVALID_DATA, f"A required field is missing - at `{path}`.")
         return None
-    value = next((item for item in present if item not in ({}, [])), present[0])
     try:
         return known.convert(value, path)
     except DecodeError:
         if known.lenient:
             return None
         raise
+
+
+def _best(names: Iterable[str], found: Mapping[str, Any]) -> Any:
+    """Return the first value that is there and not empty, else the first that is there."""
+    empty = None
+    for name in names:
+        value = found.get(name)
+        if value not in (None, {}, []):
+            return value
+        if empty is None:
+            empty = value
+    return empty
 
 
 def _fields_of(struct: type[msgspec.Struct]) -> list[_Field]:

@@ -85,10 +85,11 @@ def text_at(document: Any, *keys: str) -> str | None:
     """Return the first string under one of the keys that is neither empty nor over long, or None."""
     if not isinstance(document, dict):
         return None
-    values = (document.get(key) for key in keys)
-    return next(
-        (value for value in values if isinstance(value, str) and 0 < len(value) <= LONGEST_ATTRIBUTE), None
-    )
+    for key in keys:
+        value = document.get(key)
+        if isinstance(value, str) and 0 < len(value) <= LONGEST_ATTRIBUTE:
+            return value
+    return None
 
 
 _TIME = re.compile(
@@ -106,10 +107,11 @@ def utc_time(value: Any) -> str | None:
     if match is None:
         return None
     date, clock, fraction, offset = match.groups(default="")
+    second = f"{date}T{clock}"
     try:
-        instant = datetime.fromisoformat(f"{date}T{clock}{offset.upper() or 'Z'}").astimezone(UTC)
-        text = f"{instant.isoformat()[:19]}{fraction}Z"
-        msgspec.convert(text, datetime)
+        if offset not in ("", "Z", "z"):
+            second = datetime.fromisoformat(f"{second}{offset}").astimezone(UTC).isoformat()[:19]
+        msgspec.convert(text := f"{second}{fraction}Z", datetime)
     except (ValueError, OverflowError, msgspec.ValidationError):
         return None
     return text

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
+from time import perf_counter
 from typing import Any
 
 from msgspec import UNSET
@@ -75,8 +76,11 @@ class EventFamily:
             queue, fate = settings.dead_letter_queue, Fate.DEAD_LETTERED
         if not outcomes:
             return Fate.IGNORED
-        with delivery.writing():
+        start = perf_counter()
+        try:
             delivery.sizes = await get_sink().write(queue, outcomes)
+        finally:
+            delivery.sink_seconds = perf_counter() - start
         return fate
 
     async def _outcomes(self, envelope: Envelope, delivery: Delivery) -> list[Outcome]:

@@ -6,6 +6,7 @@ import logging
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -89,7 +90,12 @@ class QueueSink:
 
     async def _send(self, queue: str, message: str) -> None:
         client = self._queue(queue)
-        send = partial(client.send_message, message, time_to_live=self._settings.outcome_ttl_seconds)
+        send = partial(
+            client.send_message,
+            message,
+            time_to_live=self._settings.outcome_ttl_seconds,
+            client_request_id=str(uuid4()),  # the SDK's own is a uuid1, which asks the system each time
+        )
         try:
             await send()
         except ResourceNotFoundError:

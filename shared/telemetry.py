@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("acs_events")
 _RECORD = (
-    "delivery function=%(function)s event_id=%(event_id)s event_type=%(event_type)s fate=%(fate)s "
-    "reason=%(reason)s ms=%(ms).1f"
+    "delivery function=%(acs.function)s event_id=%(acs.event_id)s event_type=%(acs.event_type)s "
+    "fate=%(acs.fate)s reason=%(acs.reason)s ms=%(acs.ms).1f"
 )
 
 
@@ -55,15 +55,6 @@ class Delivery:
     """Bytes of each outcome that was written."""
     sink_seconds: float | None = None
     start: float = field(default_factory=perf_counter)
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Time what storage takes."""
-        start = perf_counter()
-        try:
-            yield
-        finally:
-            self.sink_seconds = perf_counter() - start
 
 
 @contextmanager
@@ -110,20 +101,19 @@ def _span(function: str) -> "AbstractContextManager[Span | None]":
 
 def _tell(delivery: Delivery, span: "Span | None") -> None:
     seconds = perf_counter() - delivery.start
-    fields: dict[str, str | float] = {
-        "function": delivery.function,
-        "event_id": harmless_id(delivery.event_id),
-        "event_type": delivery.event_type or "unknown",
-        "fate": delivery.fate.value,
-        "reason": delivery.reason or "-",
-        "ms": seconds * 1000,
+    attributes: dict[str, str | float] = {
+        "acs.function": delivery.function,
+        "acs.event_id": harmless_id(delivery.event_id),
+        "acs.event_type": delivery.event_type or "unknown",
+        "acs.fate": delivery.fate.value,
+        "acs.reason": delivery.reason or "-",
+        "acs.ms": seconds * 1000,
     }
     text = _RECORD
     if delivery.detail is not None:
-        fields["detail"] = delivery.detail
-        text += " detail=%(detail)s"
-    attributes = {f"acs.{name}": value for name, value in fields.items()}
-    _logger.log(_LEVELS.get(delivery.fate, logging.INFO), text, fields, extra=attributes)
+        attributes["acs.detail"] = delivery.detail
+        text += " detail=%(acs.detail)s"
+    _logger.log(_LEVELS.get(delivery.fate, logging.INFO), text, attributes, extra=attributes)
     if span is not None:
         from shared import measuring
 

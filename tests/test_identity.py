@@ -1,7 +1,6 @@
 """Storage without a connection string: a managed identity, or the developer's own login."""
 
 import asyncio
-import ipaddress
 import json
 import sys
 import time
@@ -9,7 +8,6 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -18,11 +16,8 @@ import jwt
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from bench.tls import make_certificate
 from local import azurite as local_azurite
 from local.ports import free_block
 from shared.settings import Settings
@@ -112,33 +107,14 @@ class AppService:
 @pytest.fixture(scope="module", name="certificate")
 def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a certificate for this machine, and its key."""
-    folder = tmp_path_factory.mktemp("certificate")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    return path
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="account")
 async def _account(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Account]:
     """Run an Azurite that takes tokens."""
     port = free_block(3)
-    options = ["--oauth", "basic", "--cert", str(certificate), "--key", str(certificate.with_name("key.pem"))]
+    options = ["--oauth", "basic", "--cert", str(certificate), "--key", str(certificate)]
     async with local_azurite.running(PROJECT, port, tmp_path_factory.mktemp("azurite"), *options):
         yield Account(port, certificate)
 

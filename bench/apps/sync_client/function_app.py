@@ -1,0 +1,36 @@
+"""One synchronous queue client for the process, in a function that the worker runs on its threads.
+
+Follows "Manage connections in Azure Functions": reuse a static client.
+"""
+
+import json
+import os
+
+import azure.functions as func
+from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+
+app = func.FunctionApp()
+queue = QueueClient.from_connection_string(
+    os.environ["OutcomesStorage"],  # noqa: SIM112 - so the setting is named
+    "acs-sms",
+    message_encode_policy=TextBase64EncodePolicy(),
+)
+
+
+@app.function_name("sms")
+@app.event_grid_trigger(arg_name="event")
+def sms(event: func.EventGridEvent) -> None:
+    data = event.get_json()
+    outcome = {
+        "id": event.id,
+        "source": event.topic,
+        "type": event.event_type,
+        "subject": event.subject,
+        "time": event.event_time.isoformat() if event.event_time else None,
+        "messageId": data["MessageId"],
+        "from": data["From"],
+        "to": data["To"],
+        "message": data["Message"],
+        "receivedTimestamp": data["ReceivedTimestamp"],
+    }
+    queue.send_message(json.dumps(outcome))

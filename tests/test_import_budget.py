@@ -1,0 +1,24 @@
+"""The import budget sees what an app loads."""
+
+import shutil
+from pathlib import Path
+
+from bench import imports
+from tests.events import PROJECT
+
+
+def test_packages_of_azure_are_told_apart() -> None:
+    """Azure's packages count by their own names; the standard library and the app do not count."""
+    modules = ["azure", "azure.core.rest", "azure.storage", "azure.storage.queue.aio", "json", "shared.sink"]
+
+    assert frozenset({"azure.core", "azure.storage.queue"}) == imports.packages(modules)
+
+
+def test_an_import_too_many_is_over_the_budget(tmp_path: Path) -> None:
+    """An app that imports one more package at its start loads more than the budget names."""
+    for package in ("functions", "shared"):
+        shutil.copytree(PROJECT / package, tmp_path / package)
+    entry_point = (PROJECT / "function_app.py").read_text()
+    (tmp_path / "function_app.py").write_text(f"{entry_point}\nimport azure.storage.blob\n")
+
+    assert frozenset({"azure.storage.blob"}) == imports.loaded(tmp_path) - imports.BUDGET
