@@ -21,7 +21,7 @@ from bench.processes import (
 _CLIENTS = (OURS, DOCUMENTATION, SYNC_CLIENT, ASYNC_CLIENT)
 
 _FEW = 10
-"""Events of 1 MB in a burst."""
+"""Events in a burst of those that take long."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,13 @@ def _bursts(workers: dict[str, Child], split: Child, events: int) -> list[_Burst
     ours = workers[OURS]
     return [
         *(
-            _Burst(f"sms {name}", subject, worker, _given(subject, sms(size)), events)
+            _Burst(
+                f"sms {name}",
+                subject,
+                worker,
+                _given(subject, sms(size)),
+                _FEW if subject == DOCUMENTATION else events,
+            )
             for name, size in SIZES.items()
             for subject, worker in workers.items()
         ),

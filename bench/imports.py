@@ -21,7 +21,6 @@ BUDGET = frozenset(
         "aiosignal",
         "attr",
         "azure.core",
-        "azure.eventgrid",
         "azure.functions",
         "azure.storage.queue",
         "certifi",

@@ -8,7 +8,7 @@ from bench.processes import OURS, PROJECT_DIR, Child, null_storage
 def measure(events: int) -> list[Figure]:
     samples = Samples("memory")
     event = sms(1_300)
-    with null_storage() as storage, Child("bench.worker", PROJECT_DIR, storage) as worker:
+    with null_storage(encrypted=False) as storage, Child("bench.worker", PROJECT_DIR, storage) as worker:
 
         def resident() -> float:
             """Return MiB after another tenth of the events."""

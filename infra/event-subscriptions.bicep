@@ -27,6 +27,8 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
   name: systemTopicName
 }
 
+// One after the other: each makes Event Grid call Communication Services, which refuses several at once.
+@batchSize(1)
 resource eventSubscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
   // To Event Grid an empty list of types means all of them.
   for subscription in subscriptions: if (!empty(subscription.eventTypes)) {

@@ -82,7 +82,7 @@ module newTopic 'modules/system-topic.bicep' = if (empty(systemTopicId)) {
   scope: group
   params: {
     name: topic[8]
-    source: empty(communicationServiceId) ? communication!.outputs.id : communicationServiceId
+    source: empty(communicationServiceId) && empty(systemTopicId) ? communication!.outputs.id : communicationServiceId
     tags: tags
   }
 }

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from azure.eventgrid import SystemEventNames
 from msgspec import Struct, field
 
 type Family = Literal["sms", "chat_message", "chat_thread", "membership"]
@@ -126,7 +125,7 @@ class _Sms(Payload, frozen=True, kw_only=True):
 class SmsReceived(_Sms, frozen=True, kw_only=True):
     """A phone number of the resource received an SMS."""
 
-    event_types = {SystemEventNames.AcsSmsReceivedEventName.value: None}
+    event_types = {"Microsoft.Communication.SMSReceived": None}
     outcome_type = "acs.sms.received"
 
     message: str
@@ -145,7 +144,7 @@ class SmsDeliveryAttempt(GaObject, frozen=True, kw_only=True):
 class SmsDeliveryReportReceived(_Sms, frozen=True, kw_only=True):
     """The carrier reported on an SMS that the resource sent."""
 
-    event_types = {SystemEventNames.AcsSmsDeliveryReportReceivedEventName.value: None}
+    event_types = {"Microsoft.Communication.SMSDeliveryReportReceived": None}
     outcome_type = "acs.sms.delivery-reported"
 
     delivery_status: str
@@ -204,8 +203,8 @@ class ChatMessageReceived(_ChatMessage, frozen=True, kw_only=True):
     """A member of a thread sent a message."""
 
     event_types = {
-        SystemEventNames.AcsChatMessageReceivedEventName.value: "user",
-        SystemEventNames.AcsChatMessageReceivedInThreadEventName.value: "thread",
+        "Microsoft.Communication.ChatMessageReceived": "user",
+        "Microsoft.Communication.ChatMessageReceivedInThread": "thread",
     }
     outcome_type = "acs.chat-message.received"
 
@@ -217,8 +216,8 @@ class ChatMessageEdited(_ChatMessage, frozen=True, kw_only=True):
     """The sender edited a message; the body is the new one."""
 
     event_types = {
-        SystemEventNames.AcsChatMessageEditedEventName.value: "user",
-        SystemEventNames.AcsChatMessageEditedInThreadEventName.value: "thread",
+        "Microsoft.Communication.ChatMessageEdited": "user",
+        "Microsoft.Communication.ChatMessageEditedInThread": "thread",
     }
     outcome_type = "acs.chat-message.edited"
 
@@ -231,8 +230,8 @@ class ChatMessageDeleted(_ChatMessage, frozen=True, kw_only=True):
     """The sender deleted a message; ACS sends no body."""
 
     event_types = {
-        SystemEventNames.AcsChatMessageDeletedEventName.value: "user",
-        SystemEventNames.AcsChatMessageDeletedInThreadEventName.value: "thread",
+        "Microsoft.Communication.ChatMessageDeleted": "user",
+        "Microsoft.Communication.ChatMessageDeletedInThread": "thread",
     }
     outcome_type = "acs.chat-message.deleted"
 
@@ -263,8 +262,8 @@ class ChatThreadCreated(_ThreadChange, frozen=True, kw_only=True):
 
     family: ClassVar[Family] = "chat_thread"
     event_types = {
-        SystemEventNames.AcsChatThreadCreatedWithUserEventName.value: "user",
-        SystemEventNames.AcsChatThreadCreatedEventName.value: "thread",
+        "Microsoft.Communication.ChatThreadCreatedWithUser": "user",
+        "Microsoft.Communication.ChatThreadCreated": "thread",
     }
     outcome_type = "acs.chat-thread.created"
 
@@ -284,8 +283,8 @@ class ChatThreadDeleted(_ThreadChange, frozen=True, kw_only=True):
 
     family: ClassVar[Family] = "chat_thread"
     event_types = {
-        SystemEventNames.AcsChatThreadWithUserDeletedEventName.value: "user",
-        SystemEventNames.AcsChatThreadDeletedEventName.value: "thread",
+        "Microsoft.Communication.ChatThreadWithUserDeleted": "user",
+        "Microsoft.Communication.ChatThreadDeleted": "thread",
     }
     outcome_type = "acs.chat-thread.deleted"
 
@@ -302,8 +301,8 @@ class ChatThreadPropertiesUpdated(_ThreadChange, frozen=True, kw_only=True):
 
     family: ClassVar[Family] = "chat_thread"
     event_types = {
-        SystemEventNames.AcsChatThreadPropertiesUpdatedPerUserEventName.value: "user",
-        SystemEventNames.AcsChatThreadPropertiesUpdatedEventName.value: "thread",
+        "Microsoft.Communication.ChatThreadPropertiesUpdatedPerUser": "user",
+        "Microsoft.Communication.ChatThreadPropertiesUpdated": "thread",
     }
     outcome_type = "acs.chat-thread.properties-updated"
 
@@ -327,9 +326,9 @@ class ParticipantAdded(_Membership, frozen=True, kw_only=True):
     """A participant was added to a thread."""
 
     event_types = {
-        SystemEventNames.AcsChatParticipantAddedToThreadWithUserEventName.value: "user",
-        SystemEventNames.AcsChatThreadParticipantAddedEventName.value: "thread",
-        SystemEventNames.AcsChatMemberAddedToThreadWithUserEventName.value: "user",
+        "Microsoft.Communication.ChatParticipantAddedToThreadWithUser": "user",
+        "Microsoft.Communication.ChatThreadParticipantAdded": "thread",
+        "Microsoft.Communication.ChatMemberAddedToThreadWithUser": "user",
     }
     outcome_type = "acs.membership.participant-added"
 
@@ -348,9 +347,9 @@ class ParticipantRemoved(_Membership, frozen=True, kw_only=True):
     """A participant was removed from a thread."""
 
     event_types = {
-        SystemEventNames.AcsChatParticipantRemovedFromThreadWithUserEventName.value: "user",
-        SystemEventNames.AcsChatThreadParticipantRemovedEventName.value: "thread",
-        SystemEventNames.AcsChatMemberRemovedFromThreadWithUserEventName.value: "user",
+        "Microsoft.Communication.ChatParticipantRemovedFromThreadWithUser": "user",
+        "Microsoft.Communication.ChatThreadParticipantRemoved": "thread",
+        "Microsoft.Communication.ChatMemberRemovedFromThreadWithUser": "user",
     }
     outcome_type = "acs.membership.participant-removed"
 

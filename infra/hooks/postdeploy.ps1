@@ -23,7 +23,7 @@ if ($LASTEXITCODE -ne 0) {
     Stop-Here "The Azure CLI cannot use subscription ${subscription}: run az login, then this again."
 }
 
-# A function that was just deployed is not known to Event Grid at once.
+# Event Grid does not know of a function that was just deployed, nor of a role that was just given, at once.
 for ($attempt = 1; ; $attempt++) {
     $answer = az deployment group create --name event-subscriptions --output none `
         --subscription $subscription --resource-group $group `
@@ -31,13 +31,11 @@ for ($attempt = 1; ; $attempt++) {
         --parameters "systemTopicName=$topic" "functionAppId=$env:FUNCTION_APP_ID" `
         "deadLetterStorageAccountId=$env:OUTCOME_STORAGE_ACCOUNT_ID" "chatLevel=$env:CHAT_LEVEL" 2>&1 | Out-String
     if ($LASTEXITCODE -eq 0) { break }
-    if ($answer -notmatch 'Destination endpoint not found') {
-        Stop-Here $answer, 'The functions are not subscribed.'
-    }
     if ($attempt -ge 10) {
         Stop-Here $answer, "The functions are not subscribed: are they in ${env:FUNCTION_APP_ID}?"
     }
-    "Event Grid does not see the functions yet: trying again in 15 s ($attempt of 10)."
+    $answer
+    "Event Grid is not ready yet: trying again in 15 s ($attempt of 10)."
     Start-Sleep -Seconds 15
 }
 "The functions are subscribed to the events of $topic, chat level $env:CHAT_LEVEL."

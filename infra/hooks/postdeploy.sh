@@ -27,15 +27,11 @@ subscribe() {
         "deadLetterStorageAccountId=$OUTCOME_STORAGE_ACCOUNT_ID" "chatLevel=$CHAT_LEVEL"
 }
 
-# A function that was just deployed is not known to Event Grid at once.
+# Event Grid does not know of a function that was just deployed, nor of a role that was just given, at once.
 attempt=1
 until answer=$(subscribe 2>&1); do
-    case $answer in
-    *"Destination endpoint not found"*) ;;
-    *) fail "$answer" "The functions are not subscribed." ;;
-    esac
     [ "$attempt" -lt 10 ] || fail "$answer" "The functions are not subscribed: are they in $FUNCTION_APP_ID?"
-    printf 'Event Grid does not see the functions yet: trying again in 15 s (%s of 10).\n' "$attempt"
+    printf '%s\nEvent Grid is not ready yet: trying again in 15 s (%s of 10).\n' "$answer" "$attempt"
     attempt=$((attempt + 1))
     sleep 15
 done
