@@ -65,7 +65,7 @@ def _configure_logging() -> None:
 
 async def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
     try:
-        functions = _load_app(Path.cwd())
+        functions = load_app(Path.cwd())
     except BaseException as error:  # the app may raise anything, SystemExit included
         _send(replies, Hello([], _explain(error, Path.cwd())))
         return
@@ -91,7 +91,7 @@ def _read(requests: BinaryIO, start: Callable[[Request], object]) -> None:
     deadline.start()
 
 
-def _load_app(folder: Path) -> dict[str, str]:
+def load_app(folder: Path) -> dict[str, str]:
     """Index the app as the cloud's worker does, and return the ids of its functions by name."""
     handle_event.protos = _PROTOS
     load_binding_registry()

@@ -1,7 +1,9 @@
 """Which handler gets an event, and which fate it meets."""
 
+import os
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -11,7 +13,7 @@ from shared.decoding import Event, decode
 from shared.envelope import DecodeError, Envelope, Reason, parse_envelope, parse_json
 from shared.outcomes import Outcome, dead_letter
 from shared.payloads import PAYLOADS, Family, Payload
-from shared.settings import SettingsError, get_settings
+from shared.settings import Settings, SettingsError, get_settings
 from shared.sink import SinkError, get_sink
 from shared.telemetry import Delivery, Fate, delivering
 
@@ -54,7 +56,7 @@ class EventFamily:
         with delivering(self.name) as delivery:
             try:
                 delivery.fate = await self._deliver(text, delivery)
-            except (SettingsError, SinkError) as error:
+            except (SettingsError, SinkError, DeliveryError) as error:
                 delivery.reason, delivery.detail = type(error).__name__, str(error)
                 raise
             except Exception as error:
@@ -69,9 +71,11 @@ class EventFamily:
             document = parse_json(text)
             envelope = parse_envelope(document)
             delivery.event_id, delivery.event_time = envelope.id, envelope.time
-            outcomes = await self._outcomes(envelope, delivery)
+            outcomes = await self._outcomes(envelope, delivery, settings)
         except DecodeError as error:
             delivery.reason = error.reason
+            if error.reason is not Reason.REJECTED:  # whose words are a handler's
+                delivery.detail = error.detail
             outcomes = [dead_letter(text, document, function=self.name, error=error)]
             queue, fate = settings.dead_letter_queue, Fate.DEAD_LETTERED
         if not outcomes:
@@ -83,7 +87,7 @@ class EventFamily:
             delivery.sink_seconds = perf_counter() - start
         return fate
 
-    async def _outcomes(self, envelope: Envelope, delivery: Delivery) -> list[Outcome]:
+    async def _outcomes(self, envelope: Envelope, delivery: Delivery, settings: Settings) -> list[Outcome]:
         payload_type = PAYLOADS.get(envelope.type)
         if payload_type is None:
             raise DecodeError(Reason.UNSUPPORTED_EVENT_TYPE, "No handler takes this event type.")
@@ -92,20 +96,27 @@ class EventFamily:
             raise DecodeError(
                 Reason.MISROUTED_EVENT_TYPE, f"This event type belongs to the function {payload_type.family}."
             )
-        if not get_settings().trusts(envelope.source):
+        if not settings.trusts(envelope.source):
             raise DecodeError(Reason.UNTRUSTED_SOURCE, "The event's source is not among ACS_SOURCES.")
         event = decode(envelope, payload_type)
         try:
             result = await self.handlers[payload_type](event)
+            outcomes = [] if result is None else [result] if isinstance(result, Outcome) else list(result)
         except RejectEvent as rejection:
             raise DecodeError(Reason.REJECTED, str(rejection)) from None
-        if result is None:
-            return []
-        return [result] if isinstance(result, Outcome) else list(result)
+        if len({outcome.id for outcome in outcomes}) < len(outcomes):
+            raise DeliveryError("Several outcomes have one id: give each a `part` in Outcome.of.")
+        return outcomes
 
 
 def _describe(error: Exception) -> str:
     """Name an error's type and the places of this app that it came through, without its text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{frame.filename}:{frame.lineno}" for frame in frames if "site-packages" not in frame.filename]
+    places = [
+        f"{frame.filename.removeprefix(_APP)}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith(_APP) and "site-packages" not in frame.filename
+    ]
     return f"{type(error).__name__} at {' > '.join(places)}"
+
+
+_APP = f"{Path(__file__).parent.parent}{os.sep}"

@@ -1,6 +1,7 @@
 """Gets tokens for storage, with a managed identity or with the developer's own login."""
 
 import asyncio
+from time import monotonic
 from typing import Any, Self
 
 from azure.core.credentials import AccessToken
@@ -13,6 +14,10 @@ TOKEN_TIMEOUT = 8.0
 """Seconds that a token may take, which leaves time to write."""
 
 
+FAILURE_SECONDS = 5.0
+"""How long a failure stands: deliveries wait for a token one after the other."""
+
+
 class TokenError(Exception):
     """There is no token; says what to look at. Not an AzureError: azure-storage would try those again."""
 
@@ -23,6 +28,7 @@ class Identity(AsyncTokenCredential):
     def __init__(self, storage: IdentityStorage) -> None:
         self._storage = storage
         self._credential = _credential(storage)
+        self._failed_until = 0.0
 
     @classmethod
     def of(cls, storage: IdentityStorage | ConnectionStringStorage) -> Self | None:
@@ -30,19 +36,19 @@ class Identity(AsyncTokenCredential):
         return cls(storage) if isinstance(storage, IdentityStorage) else None
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """Return a token. Raises TokenError."""
+        """Return a token. Raises TokenError, to those who waited for a failure too."""
+        if monotonic() < self._failed_until:
+            raise TokenError(_advice(self._storage))
         try:
             async with asyncio.timeout(TOKEN_TIMEOUT):
                 return await self._credential.get_token(*scopes, **options)
         except (AzureError, TimeoutError):
+            self._failed_until = monotonic() + FAILURE_SECONDS
             raise TokenError(_advice(self._storage)) from None
 
     async def close(self) -> None:
         """Close all connections."""
         await self._credential.close()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
 
 def _credential(storage: IdentityStorage) -> AsyncTokenCredential:
@@ -51,7 +57,9 @@ def _credential(storage: IdentityStorage) -> AsyncTokenCredential:
 
     if storage.managed_identity:
         return ManagedIdentityCredential(client_id=storage.client_id)
-    return DefaultAzureCredential()
+    return DefaultAzureCredential(
+        managed_identity_client_id=storage.client_id, process_timeout=int(TOKEN_TIMEOUT) - 1
+    )
 
 
 def _advice(storage: IdentityStorage) -> str:

@@ -48,14 +48,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         *,
         smskeyword: str | None = None,
         deliveryoutcome: str | None = None,
+        part: str | None = None,
     ) -> Self:
         """Return the outcome of an event: its data in the GA shape, and what its payload says of order.
 
+        A `part` ends the id: it tells several outcomes of one event apart, the same at every redelivery.
         Raises DecodeError where the identifiers in the data are longer than a queue message can hold.
         """
         outcome_type = event.data.outcome_type
         return cls(
-            id=f"{event.id}:{outcome_type}",
+            id=f"{event.id}:{outcome_type}" + (f":{part}" if part else ""),
             source=event.source,
             type=outcome_type,
             subject=_or_unset(event.subject),

@@ -6,6 +6,12 @@ from azure.core.messaging import CloudEvent
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
+    from azure.storage.blob.aio import ContainerClient as AsyncContainerClient
+
+
+def container_url(container: "ContainerClient | AsyncContainerClient") -> str:
+    """Return a container's URL without the signature that a client may have been given in it."""
+    return str(container.url).partition("?")[0]
 
 
 def read_outcome(document: str, oversize: "ContainerClient") -> CloudEvent[Any]:
@@ -18,7 +24,7 @@ def read_outcome(document: str, oversize: "ContainerClient") -> CloudEvent[Any]:
     reference = (event.extensions or {}).get("dataref")
     if reference is None:
         return event
-    name = str(reference).removeprefix(f"{oversize.url}/")
+    name = str(reference).removeprefix(f"{container_url(oversize)}/")
     if name == reference:
         raise ValueError(f"The outcome is not in the container {oversize.container_name}.")
     return CloudEvent.from_json(oversize.download_blob(name).readall())

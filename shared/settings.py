@@ -129,7 +129,8 @@ def _connection_string(key: str, text: str) -> str:
     if text.rstrip(";").lower() == "usedevelopmentstorage=true":
         return _AZURITE
     parts = {part.partition("=")[0].strip().lower() for part in text.split(";")}
-    if not ({"accountname", "accountkey"} <= parts or {"queueendpoint", "sharedaccesssignature"} <= parts):
+    names = {"accountname", "accountkey"} <= parts or {"queueendpoint", "sharedaccesssignature"} <= parts
+    if not names or not all("=" in part for part in text.split(";") if part):
         raise SettingsError(
             f"{key} is no storage connection string: it should be UseDevelopmentStorage=true, or look like "
             "DefaultEndpointsProtocol=https;AccountName=NAME;AccountKey=KEY;EndpointSuffix=core.windows.net."

@@ -23,7 +23,8 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from shared.identity import Identity, TokenError
 from shared.outcomes import Outcome
-from shared.settings import ConnectionStringStorage, IdentityStorage, Settings, get_settings
+from shared.reading import container_url
+from shared.settings import ConnectionStringStorage, IdentityStorage, Settings, SettingsError, get_settings
 from shared.telemetry import traceparent
 
 if TYPE_CHECKING:
@@ -67,9 +68,7 @@ class QueueSink:
             async with asyncio.timeout(WRITE_TIMEOUT):
                 return [await self._write(queue, outcome) for outcome in outcomes]
         except (AzureError, TimeoutError, TokenError) as error:
-            where = f"queue {queue} ({self._settings.setting_of(queue)})"
-            fault = _fault(error, self._settings.storage.setting)
-            raise SinkError(f"{fault} Not written: an outcome for the {where}.") from None
+            raise self._not_written(error, f"queue {queue} ({self._settings.setting_of(queue)})") from None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -123,12 +122,20 @@ class QueueSink:
         name = f"{outcome_type}/{hashlib.sha256(document).hexdigest()}.json"
         upload = partial(container.upload_blob, name, document, overwrite=True)
         try:
-            await upload()
-        except ResourceNotFoundError:
-            with suppress(ResourceExistsError):
-                await container.create_container()
-            await upload()
-        return f"{container.url}/{name}"
+            try:
+                await upload()
+            except ResourceNotFoundError:
+                with suppress(ResourceExistsError):
+                    await container.create_container()
+                await upload()
+        except (AzureError, TokenError) as error:
+            place = f"container {container.container_name} (OVERSIZE_CONTAINER)"
+            raise self._not_written(error, place) from None
+        return f"{container_url(container)}/{name}"
+
+    def _not_written(self, error: AzureError | TimeoutError | TokenError, place: str) -> SinkError:
+        fault = _fault(error, self._settings.storage.setting)
+        return SinkError(f"{fault} Not written: an outcome for the {place}.")
 
     @cached_property
     def _container(self) -> "ContainerClient":
@@ -137,8 +144,13 @@ class QueueSink:
         from azure.storage.blob.aio import BlobServiceClient
 
         match self._settings.storage:
-            case ConnectionStringStorage(connection_string):
-                service = BlobServiceClient.from_connection_string(connection_string, **self._options)
+            case ConnectionStringStorage(connection_string, setting):
+                try:
+                    service = BlobServiceClient.from_connection_string(connection_string, **self._options)
+                except ValueError:
+                    raise SettingsError(
+                        f"{setting} should have a BlobEndpoint beside its signature."
+                    ) from None
             case IdentityStorage() as storage:
                 uri = storage.require_blob_service_uri()
                 service = BlobServiceClient(uri, credential=self._identity, **self._options)
@@ -153,7 +165,10 @@ def _fault(error: AzureError | TimeoutError | TokenError, setting: str) -> str:
         case TokenError():
             return str(error)
         case HttpResponseError() if code == "AuthorizationPermissionMismatch":
-            return "The identity lacks Storage Queue Data Message Sender or Storage Blob Data Contributor."
+            return (
+                "The identity lacks Storage Queue Data Message Sender or Storage Blob Data Contributor, "
+                "or what it should write to is not there."
+            )
         case ClientAuthenticationError():
             return f"Storage refused the credential of {setting}{code and f' ({code})'}."
         case HttpResponseError(status_code=status):

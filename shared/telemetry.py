@@ -50,7 +50,7 @@ class Delivery:
     """RFC 3339 in UTC."""
     reason: str | None = None
     detail: str | None = None
-    """Why it raised; must hold nothing of the event."""
+    """More on the reason; must hold nothing of the event."""
     sizes: Sequence[int] = ()
     """Bytes of each outcome that was written."""
     sink_seconds: float | None = None
@@ -59,13 +59,13 @@ class Delivery:
 
 @contextmanager
 def delivering(function: str) -> Iterator[Delivery]:
-    """Tell of one delivery when it ends, however it does."""
+    """Report one delivery when it ends, however it does."""
     delivery = Delivery(function)
     with _span(function) as span:
         try:
             yield delivery
         finally:
-            _tell(delivery, span)
+            _report(delivery, span)
 
 
 def traceparent() -> str | None:
@@ -84,7 +84,10 @@ def harmless_id(event_id: str | None) -> str:
     """
     if event_id is None:
         return "none"
-    return event_id if re.fullmatch(r"(?=.*[0-9a-f]{12})[0-9A-Za-z_-]{32,80}", event_id) else "unusual"
+    return event_id if _ACS_ID.fullmatch(event_id) else "unusual"
+
+
+_ACS_ID = re.compile(r"((Incoming|Outgoing)_[0-9]{14})?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _is_measured() -> bool:
@@ -99,7 +102,7 @@ def _span(function: str) -> "AbstractContextManager[Span | None]":
     return measuring.span(function)
 
 
-def _tell(delivery: Delivery, span: "Span | None") -> None:
+def _report(delivery: Delivery, span: "Span | None") -> None:
     seconds = perf_counter() - delivery.start
     attributes: dict[str, str | float] = {
         "acs.function": delivery.function,

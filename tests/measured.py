@@ -31,7 +31,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import set_tracer_provider
 
 from local import host
-from local.worker import _load_app
+from local.worker import load_app
 from shared.decoding import Event
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -121,7 +121,7 @@ def break_handlers() -> None:
 
 def main() -> None:
     exporters = Exporters()
-    runtime = Runtime(_load_app(Path.cwd()))
+    runtime = Runtime(load_app(Path.cwd()))
     if "broken" in sys.argv:
         break_handlers()
     answers = asyncio.run(deliver(runtime, json.load(sys.stdin)))

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -143,13 +143,39 @@ async def test_a_handler_can_ignore(queues: Queues, caplog: pytest.LogCaptureFix
 
 
 async def test_a_handler_can_give_several_outcomes(queues: Queues) -> None:
-    """All of them are written."""
+    """All of them are written, under ids of their own."""
+
+    async def twice(event: Event[SmsReceived]) -> Outcomes:
+        return (Outcome.of(event, part=part) for part in (None, "copy"))
+
+    await family_of(twice).handle(json.dumps(sms()))
+    first, second = queues.outcomes("sms")
+    assert f"{first['id']}:copy" == second["id"]
+
+
+async def test_outcomes_of_one_id_are_a_fault(queues: Queues) -> None:
+    """A consumer would drop all but the first as repeats."""
 
     async def twice(event: Event[SmsReceived]) -> Outcomes:
         return [Outcome.of(event), Outcome.of(event, smskeyword="stop")]
 
-    await family_of(twice).handle(json.dumps(sms()))
-    assert [None, "stop"] == [outcome.get("smskeyword") for outcome in queues.outcomes("sms")]
+    with pytest.raises(DeliveryError, match="give each a `part`"):
+        await family_of(twice).handle(json.dumps(sms()))
+    assert queues.everything() == []
+
+
+async def test_a_handler_can_reject_as_late_as_it_likes(queues: Queues) -> None:
+    """What a generator raises is the handler's, too."""
+
+    async def reject(event: Event[SmsReceived]) -> Outcomes:
+        def outcomes() -> Iterator[Outcome]:
+            yield Outcome.of(event)
+            raise RejectEvent("Not ours.")
+
+        return outcomes()
+
+    await family_of(reject).handle(json.dumps(sms()))
+    assert ["rejected"] == [letter["data"]["reason"] for letter in queues.everything()]
 
 
 async def test_a_fault_in_a_handler_raises_without_quoting(
@@ -161,7 +187,9 @@ async def test_a_fault_in_a_handler_raises_without_quoting(
         nothing: dict[str, Outcomes] = {}
         return nothing[event.data.from_]
 
-    with pytest.raises(DeliveryError, match=r"^KeyError at .*test_handling\.py:\d+$") as raised:
+    with pytest.raises(
+        DeliveryError, match=r"^KeyError at shared/handling.py:.* > tests/test_handling\.py:\d+$"
+    ) as raised:
         await family_of(broken).handle(json.dumps(sms()))
     assert raised.value.__suppress_context__
     assert not any(text in str(raised.value) + caplog.text for text in PERSONAL)
@@ -209,7 +237,11 @@ async def test_a_delivery_has_one_record_with_nothing_personal(
     written, dead, strange = (record.getMessage() for record in caplog.records if record.name == "acs_events")
     start = f"delivery function=sms event_id={event['id']} event_type=Microsoft.Communication.SMSReceived"
     assert re.fullmatch(re.escape(start) + r" fate=written reason=- ms=\d+\.\d", written)
-    assert re.fullmatch(re.escape(start) + r" fate=dead_lettered reason=invalid_data ms=\d+\.\d", dead)
+    assert re.fullmatch(
+        re.escape(start)
+        + r" fate=dead_lettered reason=invalid_data ms=\d+\.\d detail=.* at `\$\.data\.message`\.",
+        dead,
+    )
     assert strange.startswith(
         "delivery function=sms event_id=unusual event_type=unknown fate=dead_lettered reason=unsupported"
     )

@@ -5,12 +5,13 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from aiohttp import web
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import ContainerClient, generate_account_sas
 from azure.storage.queue import QueueClient, QueueSasPermissions, generate_queue_sas
 
 from shared.decoding import decode
@@ -18,7 +19,7 @@ from shared.envelope import parse_envelope
 from shared.outcomes import Outcome
 from shared.payloads import SmsReceived
 from shared.reading import read_outcome
-from shared.settings import Settings, get_settings
+from shared.settings import Settings, SettingsError, get_settings
 from shared.sink import MESSAGE_LIMIT, QueueSink, SinkError, get_sink
 from tests.events import FAMILIES, golden, sample
 from tests.queues import Queues
@@ -241,6 +242,52 @@ async def test_a_queue_that_was_deleted_is_created_again(azurite: str, queues: Q
         client.delete_queue()
     await get_sink().write(queue, [OUTCOME])
     assert len(queues.outcomes("sms")) == 1
+
+
+async def test_a_signature_stays_out_of_what_is_written(azurite: str, queues: Queues) -> None:
+    """With a shared access signature a large outcome refers to its blob, and readers can follow."""
+    signature = generate_account_sas(
+        "devstoreaccount1",
+        _part(azurite, "AccountKey"),
+        resource_types="co",
+        permission="racwl",
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+        services="bq",
+    )
+    endpoints = "".join(f"{name}={_part(azurite, name)};" for name in ("QueueEndpoint", "BlobEndpoint"))
+    connection = f"{endpoints}SharedAccessSignature={signature}"
+    container = get_settings().oversize_container
+    sink = QueueSink(Settings.from_environ({"OutcomesStorage": connection, "OVERSIZE_CONTAINER": container}))
+    await sink.write(get_settings().queues["sms"], [outcome_of_size(MESSAGE_LIMIT + 1)])
+    await sink.close()
+    (message,) = queues.outcomes("sms")
+    assert "sig" not in message["dataref"]
+    for reader in (azurite, connection):
+        with ContainerClient.from_connection_string(reader, container) as oversize:
+            assert {"fill"} == read_outcome(json.dumps(message), oversize).data.keys()  # type: ignore[union-attr]
+
+
+def _part(connection_string: str, name: str) -> str:
+    return connection_string.split(f"{name}=")[1].partition(";")[0]
+
+
+async def test_a_container_that_cannot_be_written_to_is_named(queues: Queues) -> None:
+    """An error of the container's says which setting names it, not the queue's."""
+    settings = replace(get_settings(), oversize_container="NO")
+    sink = QueueSink(settings)
+    with pytest.raises(SinkError, match=r"for the container NO \(OVERSIZE_CONTAINER\)\.$"):
+        await sink.write(settings.queues["sms"], [outcome_of_size(MESSAGE_LIMIT + 1)])
+    await sink.close()
+    assert [] == queues.everything()
+
+
+async def test_a_signature_without_a_blob_endpoint_is_named() -> None:
+    """What a connection string lacks is a setting to mend, not a bug of the app's."""
+    connection = "QueueEndpoint=http://127.0.0.1:9/a;SharedAccessSignature=sv=1"
+    sink = QueueSink(Settings.from_environ({"OutcomesStorage": connection}))
+    with pytest.raises(SettingsError, match="OutcomesStorage should have a BlobEndpoint"):
+        await sink.write("acs-sms", [outcome_of_size(MESSAGE_LIMIT + 1)])
+    await sink.close()
 
 
 async def test_a_missing_permission_is_named(azurite: str, queues: Queues) -> None:
