@@ -12,7 +12,7 @@ def measure(events: int) -> list[Figure]:
 
         def resident() -> float:
             """Return MiB after another tenth of the events."""
-            answer = worker.ask(function=event.function, event=event.text, count=events // 10, in_flight=16)
+            answer = worker.ask(function=event.function, event=event.text, count=events // 10, in_flight=64)
             return answer["rss_kib"] / 1024
 
         sizes = [resident() for _ in range(10)]
