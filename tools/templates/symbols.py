@@ -19,11 +19,11 @@ from tools.templates.models import (
 )
 
 _FUNCTIONS = """
-allowed any array base64 batchSize concat contains deployer deployment description empty endsWith environment export
-filter first flatten format guid indexOf int items join json last length loadJsonContent loadTextContent map
-max maxLength maxValue metadata min minLength minValue range reduce replace resourceGroup resourceId secure
-skip sort split startsWith string subscription subscriptionResourceId substring take tenant toLower toObject
-toUpper trim union uniqueString uri
+allowed any array base64 batchSize concat contains deployer deployment description empty endsWith
+environment export filter first flatten format guid indexOf int items join json last length
+loadJsonContent loadTextContent map max maxLength maxValue metadata min minLength minValue range reduce
+replace resourceGroup resourceId secure skip sort split startsWith string subscription
+subscriptionResourceId substring take tenant toLower toObject toUpper trim union uniqueString uri
 """
 
 FUNCTIONS = frozenset(_FUNCTIONS.split())
