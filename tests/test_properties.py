@@ -41,8 +41,10 @@ repeatable = settings(
 DECODING_REASONS = (Reason.INVALID_JSON, Reason.INVALID_ENVELOPE, Reason.INVALID_DATA)
 RECORD = re.compile(
     r"delivery function=(sms|chat_message|chat_thread|membership)"
-    r" event_id=(none|unusual|[0-9A-Za-z_-]{32,80}) event_type=(unknown|Microsoft\.Communication\.[A-Za-z]+)"
-    r" fate=(written|dead_lettered) reason=[a-z_-]+ ms=[0-9]+\.[0-9]"
+    r" event_id=(none|unusual|((Incoming|Outgoing)_[0-9]{14})?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r" event_type=(unknown|Microsoft\.Communication\.[A-Za-z]+)"
+    r" (fate=written reason=- ms=[0-9]+\.[0-9]"
+    r"|fate=dead_lettered reason=[a-z_]+ ms=[0-9]+\.[0-9] detail=[A-Z][A-Za-z0-9_ '`$.,\[\]-]+\.)"
 )
 
 
