@@ -1,7 +1,7 @@
 """Envelope to Event: whatever shape arrived becomes the GA shape, then a typed payload."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -11,10 +11,10 @@ import msgspec
 from msgspec.structs import fields
 
 from shared.envelope import DecodeError, Envelope, Reason, json_type, utc_time
-from shared.payloads import CommunicationIdentifier, Formerly, Payload, Scope
+from shared.payloads import CommunicationIdentifier, Formerly, NonEmpty, Payload, Scope
 
 type Converter = Callable[[Any, str], Any]
-"""Takes a JSON value and its JSON path; returns the GA shape or raises DecodeError."""
+"""Takes a JSON value and its JSON path. Returns the GA shape, None for nobody. Raises DecodeError."""
 
 
 class Event[P: Payload](msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,8 @@ def decode[P: Payload](envelope: Envelope, payload_type: type[P]) -> Event[P]:
 
     Keys match in any casing; of one key in several casings the GA spelling wins, else the first. Where an old
     and a new field are both there the new one wins. Null is absent. An optional time or number that cannot be
-    read is left out; any other field of the wrong type refuses the event.
+    read is left out, and so is an optional identifier that names nobody; any other field of the wrong type
+    refuses the event.
     """
     ga_data = _object(payload_type)(envelope.data, "$.data")
     return Event(
@@ -81,7 +82,7 @@ def _object(struct: type[msgspec.Struct]) -> Converter:
             name = key.lower()
             if name not in names:
                 rest[key] = item
-            elif name not in found or key == spelling.get(name):
+            elif item is not None and (name not in found or key == spelling.get(name)):
                 found[name] = item
         result = {}
         for known_field in known:
@@ -94,30 +95,27 @@ def _object(struct: type[msgspec.Struct]) -> Converter:
 
 
 def _convert_field(known: _Field, found: Mapping[str, Any], path: str) -> Any:
-    value = _best(known.names, found)
+    """Return the first value that is there and says something, those that are empty last; None for none."""
     path = f"{path}.{known.wire_name}"
-    if value is None:
-        if known.required:
-            raise DecodeError(Reason.INVALID_DATA, f"A required field is missing - at `{path}`.")
-        return None
-    try:
-        return known.convert(value, path)
-    except DecodeError:
-        if known.lenient:
-            return None
-        raise
+    values = [found[name] for name in known.names if name in found]
+    if len(values) > 1:
+        values.sort(key=_is_empty)
+    for value in values:
+        try:
+            converted = known.convert(value, path)
+        except DecodeError:
+            if known.lenient:
+                continue
+            raise
+        if converted is not None:
+            return converted
+    if known.required:
+        raise DecodeError(Reason.INVALID_DATA, f"A required field is missing - at `{path}`.")
+    return None
 
 
-def _best(names: Iterable[str], found: Mapping[str, Any]) -> Any:
-    """Return the first value that is there and not empty, else the first that is there."""
-    empty = None
-    for name in names:
-        value = found.get(name)
-        if value not in (None, {}, []):
-            return value
-        if empty is None:
-            empty = value
-    return empty
+def _is_empty(value: Any) -> bool:
+    return value in ({}, [])
 
 
 def _fields_of(struct: type[msgspec.Struct]) -> list[_Field]:
@@ -145,7 +143,8 @@ def _without_former_name(hint: Any) -> tuple[Any, str | None]:
     if get_origin(hint) is not Annotated:
         return hint, None
     inner, *marks = get_args(hint)
-    return inner, next((mark.name for mark in marks if isinstance(mark, Formerly)), None)
+    former = next((mark.name for mark in marks if isinstance(mark, Formerly)), None)
+    return (inner if former else hint), former
 
 
 def _converter(hint: Any) -> Converter:
@@ -179,6 +178,12 @@ def _string(value: Any, path: str) -> str:
     return value
 
 
+def _non_empty(value: Any, path: str) -> str:
+    if value == "":
+        raise DecodeError(Reason.INVALID_DATA, f"Expected a non-empty string - at `{path}`.")
+    return _string(value, path)
+
+
 def _boolean(value: Any, path: str) -> bool:
     if not isinstance(value, bool):
         raise _wrong_type("a boolean", value, path)
@@ -209,7 +214,13 @@ def _time(value: Any, path: str) -> str:
     return text
 
 
-_SCALARS: Mapping[Any, Converter] = {str: _string, bool: _boolean, int: _integer, datetime: _time}
+_SCALARS: Mapping[Any, Converter] = {
+    str: _string,
+    NonEmpty: _non_empty,
+    bool: _boolean,
+    int: _integer,
+    datetime: _time,
+}
 
 
 def _wrong_type(expected: str, value: Any, path: str) -> DecodeError:
@@ -228,8 +239,8 @@ _IDENTIFIER_SPELLING = {key.lower(): key for key in _IDENTIFIER_KEYS}
 _MEMBERS = _IDENTIFIER_KEYS[2:]
 
 
-def _identifier(value: Any, path: str) -> dict[str, Any]:
-    """Return a CommunicationIdentifier, from an object or from a bare raw id."""
+def _identifier(value: Any, path: str) -> dict[str, Any] | None:
+    """Return a CommunicationIdentifier, from an object or from a bare raw id; None where it names nobody."""
     if isinstance(value, str):
         value = {"rawId": value}
     if not isinstance(value, dict):
@@ -242,33 +253,49 @@ def _identifier(value: Any, path: str) -> dict[str, Any]:
             rest[key] = item
         elif item is not None and (name not in found or key == name):
             found[name] = item
-    member = next((key for key in _MEMBERS if found.get(key)), None)
-    if member is not None:
-        found[member] = _MEMBER_CONVERTERS[member](found[member], f"{path}.{member}")
-    raw_id = _string(found.get("rawId") or _raw_id_of(found), f"{path}.rawId")
+    kind = _string(found.get("kind", ""), f"{path}.kind")
+    members = [key for key in _MEMBERS if not _is_placeholder(found.get(key))]
+    member = kind if kind in members else next(iter(members), None)
+    content = _MEMBER_CONVERTERS[member](found[member], f"{path}.{member}") if member else None
+    raw_id = _string(found.get("rawId") or _raw_id_of(member, content), f"{path}.rawId")
     if not raw_id:
-        raise DecodeError(Reason.INVALID_DATA, f"Expected a non-empty string - at `{path}.rawId`.")
-    inferred_kind, inferred = _member_of(raw_id)
-    if member is None and inferred is not None:
-        member, found[inferred_kind] = inferred_kind, inferred
-    result = {"kind": _string(found.get("kind") or member or inferred_kind, f"{path}.kind"), "rawId": raw_id}
-    if member is not None:
-        result[member] = found[member]
+        return None
+    if member is None:
+        member, content = _member_of(raw_id)
+    result = {"kind": kind or member, "rawId": raw_id}
+    if content is not None:
+        result[member] = content
     return result | dict(sorted(rest.items()))
 
 
-def _raw_id_of(found: Mapping[str, Any]) -> str:
+def _is_placeholder(member: Any) -> bool:
+    """Tell whether a member is absent in all but name: the specification requires one that others lack."""
+    return not member or (
+        isinstance(member, dict) and all(item is None or item == "" for item in member.values())
+    )
+
+
+def _raw_id_of(member: str | None, content: Any) -> str:
     """Return the raw id that an identifier's member implies, or an empty string."""
-    match found:
-        case {"communicationUser": {"id": str(user)}}:
-            return user
-        case {"phoneNumber": {"value": str(number)}}:
-            return f"4:{number}"
+    match member, content:
+        case "communicationUser", {"id": user}:
+            return str(user)
+        case "phoneNumber", {"value": number}:
+            return f"4:{number}" if number else ""
+        case "microsoftTeamsUser", {"userId": user, "isAnonymous": True}:
+            return f"8:teamsvisitor:{user}" if user else ""
+        case "microsoftTeamsUser", {"userId": name}:
+            prefix = "8"
+        case "microsoftTeamsApp", {"appId": name}:
+            prefix = "28"
         case _:
             return ""
+    cloud = _TEAMS_PREFIXES.get(content.get("cloud", "public"))
+    return f"{prefix}:{cloud}:{name}" if cloud and name else ""
 
 
 _TEAMS_CLOUDS = {"orgid": "public", "dod": "dod", "gcch": "gcch"}
+_TEAMS_PREFIXES = {cloud: prefix for prefix, cloud in _TEAMS_CLOUDS.items()}
 
 
 def _member_of(raw_id: str) -> tuple[str, dict[str, Any] | None]:

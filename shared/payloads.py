@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 type Family = Literal["sms", "chat_message", "chat_thread", "membership"]
 type Scope = Literal["user", "thread"]
 """ACS publishes a chat event for each recipient (`user`), and one for the change (`thread`)."""
+
+
+NonEmpty = Annotated[str, Meta(min_length=1)]
+"""Text that a change is known by: empty, it would make one of all changes."""
 
 
 class Formerly(Struct, frozen=True):
@@ -157,7 +161,7 @@ class SmsDeliveryReportReceived(_Sms, frozen=True, kw_only=True):
 
 
 class _Chat(Payload, frozen=True, kw_only=True):
-    thread_id: str
+    thread_id: NonEmpty
     transaction_id: str | None = None
     """Correlates what one request to ACS caused."""
     recipient: Annotated[CommunicationIdentifier | None, Formerly("recipientId")] = field(
@@ -174,7 +178,7 @@ class _Chat(Payload, frozen=True, kw_only=True):
 class _ChatMessage(_Chat, frozen=True, kw_only=True):
     family: ClassVar[Family] = "chat_message"
 
-    message_id: str
+    message_id: NonEmpty
     """Stays the same when the message is edited; `version` changes."""
     sender: Annotated[CommunicationIdentifier, Formerly("senderId")] = field(
         name="senderCommunicationIdentifier"

@@ -101,13 +101,58 @@ def test_the_kind_follows_from_the_raw_id(raw_id: str, expected: dict[str, Any])
     assert {"rawId": raw_id} | expected == event.ga_data["senderCommunicationIdentifier"]
 
 
-def test_an_identifier_without_a_raw_id_gets_it_from_its_member() -> None:
+@pytest.mark.parametrize(
+    ("member", "raw_id"),
+    [
+        ({"communicationUser": {"id": USER}}, USER),
+        ({"phoneNumber": {"value": "+14255550127"}}, "4:+14255550127"),
+        ({"microsoftTeamsUser": {"userId": "u"}}, "8:orgid:u"),
+        ({"microsoftTeamsUser": {"userId": "u", "isAnonymous": False, "cloud": "gcch"}}, "8:gcch:u"),
+        ({"microsoftTeamsUser": {"userId": "u", "isAnonymous": True}}, "8:teamsvisitor:u"),
+        ({"microsoftTeamsApp": {"appId": "a", "cloud": "dod"}}, "28:dod:a"),
+    ],
+)
+def test_an_identifier_without_a_raw_id_gets_it_from_its_member(member: dict[str, Any], raw_id: str) -> None:
     """The raw id is required in the specification, yet absent in published events."""
-    identifier = {"communicationUser": {"id": USER}}
-    event = decode_sample(
-        "chat-message-received", ChatMessageReceived, senderCommunicationIdentifier=identifier
+    event = decode_sample("chat-message-received", ChatMessageReceived, senderCommunicationIdentifier=member)
+    assert ([event.data.sender.kind], event.data.sender.raw_id) == ([*member], raw_id)
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    ["", {}, {"rawId": ""}, {"kind": "unknown", "rawId": "", "communicationUser": {"id": ""}}],
+    ids=repr,
+)
+def test_an_identifier_that_names_nobody_is_absent(nobody: Any) -> None:
+    """The flat id beside it counts then; without one an optional identifier is left out."""
+    changes = {"senderCommunicationIdentifier": nobody, "recipientId": nobody}
+    event = decode_sample("chat-message-received", ChatMessageReceived, **changes)
+    assert (event.data.sender.raw_id, event.data.recipient) == (USER, None)
+    assert refusal("chat-message-received", ChatMessageReceived, senderId=nobody) == (
+        "A required field is missing - at `$.data.senderCommunicationIdentifier`."
     )
-    assert (event.data.sender.kind, event.data.sender.raw_id) == ("communicationUser", USER)
+
+
+def test_an_empty_member_does_not_hide_the_real_one() -> None:
+    """The specification requires `communicationUser`, which those who are none leave empty."""
+    phone = {"rawId": "4:+14255550127", "phoneNumber": {"value": "+14255550127"}}
+    event = decode_sample(
+        "chat-message-received",
+        ChatMessageReceived,
+        senderCommunicationIdentifier=phone | {"communicationUser": {"id": ""}},
+    )
+    assert {"kind": "phoneNumber"} | phone == event.ga_data["senderCommunicationIdentifier"]
+
+
+def test_the_member_that_the_kind_names_counts() -> None:
+    """Of two members, against the specification, the kind chooses."""
+    two = {"phoneNumber": {"value": "+14255550127"}, "communicationUser": {"id": USER}}
+    event = decode_sample(
+        "chat-message-received",
+        ChatMessageReceived,
+        senderCommunicationIdentifier=two | {"kind": "phoneNumber"},
+    )
+    assert "4:+14255550127" == event.data.sender.raw_id
 
 
 def test_an_identifier_keeps_the_kind_it_states() -> None:
@@ -169,6 +214,24 @@ def test_null_is_absent(name: str) -> None:
         data = event["data"] | {key: None}
         without = {other: value for other, value in event["data"].items() if other != key}
         assert _result(event | {"data": data}) == _result(event | {"data": without})
+
+
+@pytest.mark.parametrize("keys", [("Message", "message"), ("message", "Message")])
+def test_null_in_one_casing_is_no_value_in_another(keys: tuple[str, str]) -> None:
+    """Whichever of the two comes first."""
+    event = sample("sms-received")
+    del event["data"]["Message"]
+    for null in keys:
+        data = event["data"] | {key: None if key == null else "hello" for key in keys}
+        assert "hello" == decode(parse_envelope(event | {"data": data}), SmsReceived).data.message
+
+
+@pytest.mark.parametrize("key", ["threadId", "messageId"])
+def test_a_change_is_known_by_ids_that_are_not_empty(key: str) -> None:
+    """Consumers would take all such changes for one."""
+    assert refusal("chat-message-received", ChatMessageReceived, **{key: ""}) == (
+        f"Expected a non-empty string - at `$.data.{key}`."
+    )
 
 
 def _result(event: dict[str, Any]) -> Any:
