@@ -9,6 +9,7 @@ from pathlib import Path
 from local.errors import LocalError
 from local.node import find_node
 from local.ports import HOST
+from shared.settings import AZURITE_KEY
 
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
@@ -21,15 +22,12 @@ _STOP_WITH_PARENT = 'data:text/javascript,process.stdin.on("end",()=>process.kil
 
 
 def connection_string(first_port: int) -> str:
-    """Return how clients reach an Azurite whose blob service is on this port; the key is public."""
+    """Return how clients reach an Azurite whose blob service is on this port."""
     endpoints = "".join(
         f"{service.title()}Endpoint=http://{HOST}:{port}/devstoreaccount1;"
         for port, service in enumerate(SERVICES, first_port)
     )
-    return (
-        "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1"
-        f"OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;{endpoints}"
-    )
+    return f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={AZURITE_KEY};{endpoints}"
 
 
 class Azurite:

@@ -1,7 +1,6 @@
 """The app's own dead letters: messages of its queue, and the blobs that the large ones refer to."""
 
 import base64
-import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from azure.storage.queue import QueueClient, QueueMessage
 from ops.endpoint import POST_SECONDS
 from ops.letters import CONNECTIONS, UNREADABLE, Letter
 from shared.outcomes import DEAD_LETTER_TYPE
+from shared.reading import blob_name
 from shared.sink import WRITE_TIMEOUT
 
 LEASE_SECONDS = 120
@@ -158,13 +158,11 @@ class QueueLetters:
 
     def _referenced(self, message_id: str, url: str) -> bytes:
         """Read the document of a message. Raises ValueError for one that the app does not refer to."""
-        name = re.fullmatch(rf".+/{self._oversize.container_name}/([a-z.-]+/[0-9a-f]{{64}}\.json)", url)
-        if name is None:
-            raise ValueError("no blob of the app")
-        blob = self._oversize.download_blob(name[1])
+        name = blob_name(url, self._oversize.container_name)
+        blob = self._oversize.download_blob(name)
         modified = blob.properties.last_modified
         is_settled = datetime.now(UTC) - modified >= timedelta(seconds=SETTLED_SECONDS)
-        self._claims[message_id] = _Claim(name[1], str(blob.properties.etag), is_settled)
+        self._claims[message_id] = _Claim(name, str(blob.properties.etag), is_settled)
         return blob.readall()
 
 

@@ -1,5 +1,6 @@
 """Reads outcomes back, for consumers in Python: the other half of the sink's claim check."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from azure.core.messaging import CloudEvent
@@ -14,6 +15,17 @@ def container_url(container: "ContainerClient | AsyncContainerClient") -> str:
     return str(container.url).partition("?")[0]
 
 
+def blob_name(reference: str, container_name: str) -> str:
+    """Return the name of the blob that a `dataref` refers to.
+
+    Raises ValueError where that is no document of this container, which may go by several hosts' names.
+    """
+    name = re.fullmatch(rf".+/{container_name}/((?!\.)[\w.-]+/[0-9a-f]{{64}}\.json)", reference)
+    if name is None:
+        raise ValueError(f"The outcome is not in the container {container_name}.")
+    return name[1]
+
+
 def read_outcome(document: str, oversize: "ContainerClient") -> CloudEvent[Any]:
     """Return the whole outcome of a queue message's decoded text, from its blob where it is over 48 KiB.
 
@@ -24,7 +36,6 @@ def read_outcome(document: str, oversize: "ContainerClient") -> CloudEvent[Any]:
     reference = (event.extensions or {}).get("dataref")
     if reference is None:
         return event
-    name = str(reference).removeprefix(f"{container_url(oversize)}/")
-    if name == reference:
-        raise ValueError(f"The outcome is not in the container {oversize.container_name}.")
-    return CloudEvent.from_json(oversize.download_blob(name).readall())
+    return CloudEvent.from_json(
+        oversize.download_blob(blob_name(str(reference), oversize.container_name)).readall()
+    )

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -18,12 +18,16 @@ QUEUE_SETTINGS: Mapping[str, tuple[str, str]] = {
 STORAGE_SETTINGS = ("OutcomesStorage", "AzureWebJobsStorage")
 """Where the connection is looked for, in this order."""
 
+AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""What Azurite publishes for its account `devstoreaccount1`."""
+
 _AZURITE = (
-    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
-    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={AZURITE_KEY};"
     "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
 )
-"""What `UseDevelopmentStorage=true` stands for; the key is the one that Azurite publishes."""
+"""What `UseDevelopmentStorage=true` stands for."""
+
+_IDENTITY_SETTINGS = ("accountName", "blobServiceUri", "clientId", "credential", "queueServiceUri")
 
 
 class SettingsError(Exception):
@@ -82,10 +86,11 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read all settings. Raises SettingsError."""
+        queues = {family: _queue(environ, *setting) for family, setting in QUEUE_SETTINGS.items()}
         return cls(
             storage=_storage(environ),
-            queues={family: _queue(environ, *setting) for family, setting in QUEUE_SETTINGS.items()},
-            dead_letter_queue=_queue(environ, "DEAD_LETTER_QUEUE", "acs-dead-letter"),
+            queues=queues,
+            dead_letter_queue=_dead_letter_queue(environ, queues.values()),
             oversize_container=_name(environ, "OVERSIZE_CONTAINER", "acs-outcomes", longest=63),
             outcome_ttl_seconds=_ttl(environ),
             acs_sources=_sources(environ),
@@ -98,7 +103,7 @@ class Settings:
 
     def trusts(self, source: str) -> bool:
         """Tell whether events of this ACS resource are accepted; resource ids are case-insensitive."""
-        return not self.acs_sources or source.lower() in self.acs_sources
+        return not self.acs_sources or _resource_id(source) in self.acs_sources
 
 
 @cache
@@ -108,6 +113,8 @@ def get_settings() -> Settings:
 
 
 def _storage(environ: Mapping[str, str]) -> ConnectionStringStorage | IdentityStorage:
+    for name in environ:
+        _require_known(name, environ)
     for key in STORAGE_SETTINGS:
         if text := environ.get(key, "").strip():
             return ConnectionStringStorage(_connection_string(key, text), setting=key)
@@ -119,23 +126,41 @@ def _storage(environ: Mapping[str, str]) -> ConnectionStringStorage | IdentitySt
                 client_id=environ.get(f"{key}__clientId", "").strip() or None,
                 setting=key,
             )
+        if any(environ.get(f"{key}__{name}") for name in _IDENTITY_SETTINGS):
+            break  # it is meant to be this account, and no other
     raise SettingsError(
         "OutcomesStorage is missing: set it to a storage connection string, or set "
         "OutcomesStorage__queueServiceUri to https://ACCOUNT.queue.core.windows.net."
     )
 
 
+def _require_known(name: str, environ: Mapping[str, str]) -> None:
+    """Refuse a misspelt setting: without it outcomes would go to the account of AzureWebJobsStorage."""
+    prefix, found, last = name.lower().partition("__")
+    known = {setting.lower(): f"OutcomesStorage__{setting}" for setting in _IDENTITY_SETTINGS}
+    # Windows shows all names in upper case, and takes any.
+    if found and prefix == "outcomesstorage" and known.get(last) not in environ:
+        raise SettingsError(f"{name} is no setting: those are {', '.join(known.values())}, in this casing.")
+
+
 def _connection_string(key: str, text: str) -> str:
     if text.rstrip(";").lower() == "usedevelopmentstorage=true":
         return _AZURITE
-    parts = {part.partition("=")[0].strip().lower() for part in text.split(";")}
-    names = {"accountname", "accountkey"} <= parts or {"queueendpoint", "sharedaccesssignature"} <= parts
-    if not names or not all("=" in part for part in text.split(";") if part):
+    pairs = [part.partition("=") for part in text.split(";") if part.strip()]
+    values = {name.strip(): value.strip() for name, _, value in pairs}
+    names = {name.lower() for name in values}
+    account = next((value for name, value in values.items() if name.lower() == "accountname"), "a")
+    if (
+        not all(separator for _, separator, _ in pairs)
+        or not names & {"accountkey", "sharedaccesssignature"}
+        or not names & {"accountname", "queueendpoint"}
+        or not re.fullmatch(r"[A-Za-z0-9-]{1,63}", account)
+    ):
         raise SettingsError(
             f"{key} is no storage connection string: it should be UseDevelopmentStorage=true, or look like "
             "DefaultEndpointsProtocol=https;AccountName=NAME;AccountKey=KEY;EndpointSuffix=core.windows.net."
         )
-    return text
+    return ";".join(f"{name}={value}" for name, value in values.items())
 
 
 def _service_uri(environ: Mapping[str, str], key: str, service: str) -> str | None:
@@ -143,6 +168,8 @@ def _service_uri(environ: Mapping[str, str], key: str, service: str) -> str | No
     uri = environ.get(name, "").strip()
     account = environ.get(f"{key}__accountName", "").strip()
     if not uri and account:
+        if not re.fullmatch(r"[a-z0-9]{3,24}", account):
+            raise SettingsError(f"{key}__accountName should be 3 to 24 lower-case letters and digits.")
         return f"https://{account}.{service}.core.windows.net"
     if uri and not re.fullmatch(r"https://[^/?#\s]+(/[^?#\s]*)?", uri):
         raise SettingsError(
@@ -168,6 +195,16 @@ def _queue(environ: Mapping[str, str], key: str, default: str) -> str:
     return _name(environ, key, default, longest=56)
 
 
+def _dead_letter_queue(environ: Mapping[str, str], queues: Collection[str]) -> str:
+    key = "DEAD_LETTER_QUEUE"
+    name = _queue(environ, key, "acs-dead-letter")
+    if name in queues:
+        raise SettingsError(
+            f"{key} should be a queue of its own: consumers would take dead letters for events."
+        )
+    return name
+
+
 def _name(environ: Mapping[str, str], key: str, default: str, *, longest: int) -> str:
     name = environ.get(key, "").strip() or default
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or not 3 <= len(name) <= longest:
@@ -189,9 +226,20 @@ def _ttl(environ: Mapping[str, str]) -> int:
 
 def _sources(environ: Mapping[str, str]) -> frozenset[str]:
     key = "ACS_SOURCES"
-    sources = frozenset(
-        part.strip().rstrip("/").lower() for part in environ.get(key, "").split(",") if part.strip()
-    )
-    if not all(source.startswith("/subscriptions/") for source in sources):
-        raise SettingsError(f"{key} should be ACS resource ids, /subscriptions/..., separated by commas.")
+    sources = frozenset(_resource_id(part) for part in environ.get(key, "").split(",") if part.strip())
+    if not all(map(_SOURCE.fullmatch, sources)):
+        raise SettingsError(
+            f"{key} should be resource ids of Communication Services, separated by commas: "
+            "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Communication/CommunicationServices/NAME."
+        )
     return sources
+
+
+_SOURCE = re.compile(
+    r"/subscriptions/[^/\s]+/resourcegroups/[^/\s]+"
+    r"/providers/microsoft\.communication/communicationservices/[^/;\s]+"
+)
+
+
+def _resource_id(text: str) -> str:
+    return text.strip().rstrip("/").lower()

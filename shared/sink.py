@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 import logging
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
@@ -50,7 +52,8 @@ class QueueSink:
         for name in ("azure.core", "azure.identity", "azure.storage"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._options: dict[str, Any] = {
-            "transport": AioHttpTransport(use_env_settings=False),
+            # Proxies and netrc are looked up for each request, hence only where there is a proxy.
+            "transport": AioHttpTransport(use_env_settings="https" in getproxies()),
             "retry_total": 3,
             "initial_backoff": 0,
             "increment_base": 2,
@@ -64,11 +67,18 @@ class QueueSink:
 
     async def write(self, queue: str, outcomes: list[Outcome]) -> list[int]:
         """Write outcomes, creating a missing queue; return their sizes in bytes. Raises SinkError."""
-        try:
-            async with asyncio.timeout(WRITE_TIMEOUT):
-                return [await self._write(queue, outcome) for outcome in outcomes]
-        except (AzureError, TimeoutError, TokenError) as error:
-            raise self._not_written(error, f"queue {queue} ({self._settings.setting_of(queue)})") from None
+        deadline = asyncio.get_running_loop().time() + WRITE_TIMEOUT
+        trace = traceparent() or msgspec.UNSET
+        # Before the first is written: with one that cannot be encoded the others would be, at each retry.
+        messages = [msgspec.structs.replace(outcome, traceparent=trace) for outcome in outcomes]
+        documents = [message.encode() for message in messages]
+        for outcome, message, document in zip(outcomes, messages, documents, strict=True):
+            if len(document) > MESSAGE_LIMIT:
+                # The blob holds it without the traceparent, so that a redelivery's is the same.
+                reference = await self._store(outcome, deadline)
+                document = msgspec.structs.replace(message, dataref=reference, data=msgspec.UNSET).encode()
+            await self._send(queue, document.decode(), deadline)
+        return [len(document) for document in documents]
 
     async def close(self) -> None:
         """Close all connections."""
@@ -76,18 +86,7 @@ class QueueSink:
         if self._identity is not None:
             await self._identity.close()
 
-    async def _write(self, queue: str, outcome: Outcome) -> int:
-        message = msgspec.structs.replace(outcome, traceparent=traceparent() or msgspec.UNSET)
-        document = message.encode()
-        size = len(document)
-        if size > MESSAGE_LIMIT:
-            # The blob holds it without the traceparent, so that a redelivery's is the same.
-            reference = await self._store(outcome.type, outcome.encode())
-            document = msgspec.structs.replace(message, dataref=reference, data=msgspec.UNSET).encode()
-        await self._send(queue, document.decode())
-        return size
-
-    async def _send(self, queue: str, message: str) -> None:
+    async def _send(self, queue: str, message: str, deadline: float) -> None:
         client = self._queue(queue)
         send = partial(
             client.send_message,
@@ -95,12 +94,8 @@ class QueueSink:
             time_to_live=self._settings.outcome_ttl_seconds,
             client_request_id=str(uuid4()),  # the SDK's own is a uuid1, which asks the system each time
         )
-        try:
-            await send()
-        except ResourceNotFoundError:
-            with suppress(ResourceExistsError):
-                await client.create_queue()
-            await send()
+        async with self._writing(f"queue {queue} ({self._settings.setting_of(queue)})", deadline):
+            await _creating(send, client.create_queue)
 
     def _queue(self, name: str) -> QueueClient:
         if name not in self._queues:
@@ -111,31 +106,41 @@ class QueueSink:
 
     def _connect(self) -> QueueServiceClient:
         match self._settings.storage:
-            case ConnectionStringStorage(connection_string):
-                return QueueServiceClient.from_connection_string(connection_string, **self._options)
+            case ConnectionStringStorage(connection_string, setting):
+                try:
+                    return QueueServiceClient.from_connection_string(connection_string, **self._options)
+                except ValueError:
+                    raise SettingsError(f"{setting} names no queue endpoint that can be used.") from None
             case IdentityStorage(queue_service_uri=uri):
                 return QueueServiceClient(uri, credential=self._identity, **self._options)
 
-    async def _store(self, outcome_type: str, document: bytes) -> str:
+    async def _store(self, outcome: Outcome, deadline: float) -> str:
         """Put a document into the oversize container; return its URL. A redelivery overwrites it."""
+        from azure.storage.blob import ContentSettings
+
+        document = outcome.encode()
         container = self._container
-        name = f"{outcome_type}/{hashlib.sha256(document).hexdigest()}.json"
-        upload = partial(container.upload_blob, name, document, overwrite=True)
-        try:
-            try:
-                await upload()
-            except ResourceNotFoundError:
-                with suppress(ResourceExistsError):
-                    await container.create_container()
-                await upload()
-        except (AzureError, TokenError) as error:
-            place = f"container {container.container_name} (OVERSIZE_CONTAINER)"
-            raise self._not_written(error, place) from None
+        name = f"{outcome.type}/{hashlib.sha256(document).hexdigest()}.json"
+        upload = partial(
+            container.upload_blob,
+            name,
+            document,
+            overwrite=True,
+            content_settings=ContentSettings(content_type="application/cloudevents+json"),
+        )
+        async with self._writing(f"container {container.container_name} (OVERSIZE_CONTAINER)", deadline):
+            await _creating(upload, container.create_container)
         return f"{container_url(container)}/{name}"
 
-    def _not_written(self, error: AzureError | TimeoutError | TokenError, place: str) -> SinkError:
-        fault = _fault(error, self._settings.storage.setting)
-        return SinkError(f"{fault} Not written: an outcome for the {place}.")
+    @asynccontextmanager
+    async def _writing(self, place: str, deadline: float) -> AsyncIterator[None]:
+        """Turn what keeps storage from taking an outcome in time into a SinkError."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                yield
+        except (AzureError, TimeoutError, TokenError) as error:
+            fault = _fault(error, self._settings.storage)
+            raise SinkError(f"{fault} Not written: an outcome for the {place}.") from None
 
     @cached_property
     def _container(self) -> "ContainerClient":
@@ -157,14 +162,29 @@ class QueueSink:
         return service.get_container_client(self._settings.oversize_container)
 
 
-def _fault(error: AzureError | TimeoutError | TokenError, setting: str) -> str:
+async def _creating(write: Callable[[], Awaitable[object]], create: Callable[[], Awaitable[object]]) -> None:
+    """Write to a place, which is created if it is missing."""
+    try:
+        await write()
+    except ResourceNotFoundError:
+        with suppress(ResourceExistsError):
+            await create()
+        await write()
+
+
+def _fault(
+    error: AzureError | TimeoutError | TokenError, storage: ConnectionStringStorage | IdentityStorage
+) -> str:
     """Say what is wrong with storage, and which setting to look at."""
+    setting = storage.setting
     code = getattr(error, "error_code", None) or ""
     code = getattr(code, "value", code)
     match error:
         case TokenError():
             return str(error)
         case HttpResponseError() if code == "AuthorizationPermissionMismatch":
+            if isinstance(storage, ConnectionStringStorage):
+                return f"The signature in {setting} lacks the permission to add messages, or to write blobs."
             return (
                 "The identity lacks Storage Queue Data Message Sender or Storage Blob Data Contributor, "
                 "or what it should write to is not there."

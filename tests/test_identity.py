@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from asyncio.subprocess import PIPE
@@ -227,6 +228,29 @@ async def test_a_token_that_storage_refuses_is_an_error(
     assert [f"{refusal} {NOT_WRITTEN}", f"{refusal} {container}"] == printed.splitlines()
     assert "eyJ" not in complaints
     assert [] == written.everything()
+
+
+async def test_a_role_that_the_identity_lacks_is_named(certificate: Path, app_service: AppService) -> None:
+    """Azurite knows no roles; Azure answers so where there is none for a queue, or no queue."""
+
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=403, headers={"x-ms-error-code": "AuthorizationPermissionMismatch"})
+
+    application = web.Application()
+    application.router.add_post("/{path:.*}", refuse)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    identity = {"OutcomesStorage__credential": "managedidentity", "OutcomesStorage__clientId": CLIENT_ID}
+    environ = Account(runner.addresses[0][1] - 1, certificate).environ() | identity | app_service.environ
+    printed, _ = await deliver(environ, SMALL)
+    await runner.cleanup()
+    assert printed == (
+        "The identity lacks Storage Queue Data Message Sender or Storage Blob Data Contributor, or what it "
+        f"should write to is not there. {NOT_WRITTEN}\n"
+    )
 
 
 async def test_without_a_token_the_identity_is_named_in_time(
