@@ -1,8 +1,9 @@
 """Which handler gets an event, and which fate it meets."""
 
+import asyncio
 import os
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,6 +20,9 @@ from shared.telemetry import Delivery, Fate, delivering
 
 type Outcomes = Outcome | Iterable[Outcome] | None
 type Handler[P: Payload] = Callable[[Event[P]], Awaitable[Outcomes]]
+
+DELIVERY_TIMEOUT = 25.0
+"""Seconds that handler and storage may take together. Event Grid waits 30 s, then sends the event again."""
 
 
 class RejectEvent(Exception):  # noqa: N818 - read as what a handler does: raise RejectEvent
@@ -37,9 +41,11 @@ class EventFamily:
         self.handlers: dict[type[Payload], Handler[Any]] = {}
 
     def on[P: Payload](self, payload_type: type[P]) -> Callable[[Handler[P]], Handler[P]]:
-        """Register the handler of one kind of event. Raises ValueError for a kind of another family."""
+        """Register the handler of one kind of event. Raises ValueError for one that would never be called."""
 
         def register(handler: Handler[P]) -> Handler[P]:
+            if payload_type not in PAYLOADS.values():
+                raise ValueError(f"{payload_type.__name__} is not among PAYLOADS in shared/payloads.py")
             if payload_type.family != self.name:
                 raise ValueError(
                     f"{payload_type.__name__} belongs to {payload_type.family}, not to {self.name}"
@@ -55,12 +61,17 @@ class EventFamily:
         """Take one delivery to its fate. Raises what a retry may cure, with no text of the event in it."""
         with delivering(self.name) as delivery:
             try:
-                delivery.fate = await self._deliver(text, delivery)
+                async with asyncio.timeout(DELIVERY_TIMEOUT) as limit:
+                    delivery.fate = await self._deliver(text, delivery)
             except (SettingsError, SinkError, DeliveryError) as error:
                 delivery.reason, delivery.detail = type(error).__name__, str(error)
-                raise
-            except Exception as error:
+                raise error from None
+            # A handler's CancelledError too: the worker would leave the invocation without an answer.
+            except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:
                 delivery.reason, delivery.detail = type(error).__name__, _describe(error)
+                if limit.expired() and error.__cause__ is not None:
+                    late = _describe(error.__cause__)
+                    delivery.detail = f"Not done within {DELIVERY_TIMEOUT:.0f} s: {late}"
                 raise DeliveryError(delivery.detail) from None
 
     async def _deliver(self, text: str, delivery: Delivery) -> Fate:
@@ -96,27 +107,64 @@ class EventFamily:
             raise DecodeError(
                 Reason.MISROUTED_EVENT_TYPE, f"This event type belongs to the function {payload_type.family}."
             )
+        if payload_type not in self.handlers:
+            raise DecodeError(Reason.UNSUPPORTED_EVENT_TYPE, "No handler takes this event type.")
         if not settings.trusts(envelope.source):
             raise DecodeError(Reason.UNTRUSTED_SOURCE, "The event's source is not among ACS_SOURCES.")
         event = decode(envelope, payload_type)
         try:
-            result = await self.handlers[payload_type](event)
-            outcomes = [] if result is None else [result] if isinstance(result, Outcome) else list(result)
-        except RejectEvent as rejection:
-            raise DecodeError(Reason.REJECTED, str(rejection)) from None
+            outcomes = _listed(await self.handlers[payload_type](event), payload_type)
+        except Exception as error:
+            if refusal := _refusal(error):
+                raise refusal from None
+            raise
         if len({outcome.id for outcome in outcomes}) < len(outcomes):
             raise DeliveryError("Several outcomes have one id: give each a `part` in Outcome.of.")
         return outcomes
 
 
-def _describe(error: Exception) -> str:
-    """Name an error's type and the places of this app that it came through, without its text."""
+def _listed(result: Outcomes, payload_type: type[Payload]) -> list[Outcome]:
+    if isinstance(result, Outcome):
+        return [result]
+    # Empty ones of these would pass for no outcomes, and the event would be gone.
+    if isinstance(result, Iterable) and not isinstance(result, (str, bytes, Mapping)):
+        outcomes = list(result)
+        if all(isinstance(outcome, Outcome) for outcome in outcomes):
+            return outcomes
+    elif result is None:
+        return []
+    raise DeliveryError(f"The handler of {payload_type.__name__} should return an Outcome, several, or None.")
+
+
+def _refusal(error: Exception) -> DecodeError | None:
+    """Return why a handler refused its event, if that is what it raised, alone or out of a TaskGroup."""
+    match error:
+        case DecodeError():
+            return error
+        case RejectEvent():
+            words = str(error).encode(errors="backslashreplace").decode()
+            return DecodeError(Reason.REJECTED, words)
+        case ExceptionGroup(exceptions=errors):
+            return next(filter(None, map(_refusal, errors)), None)
+        case _:
+            return None
+
+
+_MOST = 10
+"""Places or errors in a description: recursion passes through a thousand."""
+
+
+def _describe(error: BaseException) -> str:
+    """Name an error's type and the last places of this app that it came through, without its text."""
+    if isinstance(error, BaseExceptionGroup):
+        return f"{type(error).__name__} of {' and '.join(map(_describe, error.exceptions[:_MOST]))}"
+    files = ((frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__))
     places = [
-        f"{frame.filename.removeprefix(_APP)}:{frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename.startswith(_APP) and "site-packages" not in frame.filename
+        f"{file.removeprefix(_APP)}:{line}"
+        for file, line in files
+        if file.startswith(_APP) and "site-packages" not in file
     ]
-    return f"{type(error).__name__} at {' > '.join(places)}"
+    return f"{type(error).__name__} at {' > '.join(places[-_MOST:])}"
 
 
 _APP = f"{Path(__file__).parent.parent}{os.sep}"

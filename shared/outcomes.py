@@ -4,6 +4,7 @@ Every outcome is a pure function of its event, so that a redelivery writes the s
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Self
 
 import msgspec
@@ -29,7 +30,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     subject: str | UnsetType = UNSET
     time: str | UnsetType = UNSET
     datacontenttype: str = "application/json"
-    dataschema: str
+    dataschema: str | UnsetType = UNSET
     eventtype: str | UnsetType = UNSET
     scope: str | UnsetType = UNSET
     changekey: str | UnsetType = UNSET
@@ -48,13 +49,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         *,
         smskeyword: str | None = None,
         deliveryoutcome: str | None = None,
+        data: Mapping[str, Any] | None = None,
         part: str | None = None,
     ) -> Self:
         """Return the outcome of an event: its data in the GA shape, and what its payload says of order.
 
-        A `part` ends the id: it tells several outcomes of one event apart, the same at every redelivery.
-        Raises DecodeError where the identifiers in the data are longer than a queue message can hold.
+        `data` takes the place of the event's own, and then there is no `dataschema`. A `part` ends the id: it
+        tells several outcomes of one event apart, the same at every redelivery. Raises DecodeError where the
+        identifiers in the data are longer than a queue message can hold, ValueError where the part is.
         """
+        if part is not None and len(part) > LONGEST_ATTRIBUTE:
+            raise ValueError(f"a part should have at most {LONGEST_ATTRIBUTE} characters")
         outcome_type = event.data.outcome_type
         return cls(
             id=f"{event.id}:{outcome_type}" + (f":{part}" if part else ""),
@@ -62,7 +67,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             type=outcome_type,
             subject=_or_unset(event.subject),
             time=_or_unset(event.time),
-            dataschema=schema_of(outcome_type),
+            dataschema=schema_of(outcome_type) if data is None else UNSET,
             eventtype=event.type,
             scope=_or_unset(event.scope),
             changekey=_or_unset(_not_over_long(event.data.change_key)),
@@ -70,7 +75,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             sequence=_sortable(event.data.sequence),
             smskeyword=_or_unset(smskeyword),
             deliveryoutcome=_or_unset(deliveryoutcome),
-            data=event.ga_data,
+            data=event.ga_data if data is None else data,
         )
 
     def encode(self) -> bytes:

@@ -1,8 +1,10 @@
 """Fates: what becomes of a delivery, with real storage behind it."""
 
+import asyncio
 import json
 import logging
 import re
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -130,6 +132,33 @@ async def test_a_handler_can_reject(queues: Queues) -> None:
     assert letter["data"]["original"] == sms()
 
 
+async def test_a_handler_can_reject_out_of_a_task_group(queues: Queues) -> None:
+    """What it awaits side by side raises groups, and the words may be no text that UTF-8 can hold."""
+
+    async def reject(event: Event[SmsReceived]) -> Outcomes:
+        async def not_ours() -> None:
+            raise RejectEvent("Not ours \ud800.")
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(not_ours())
+            tasks.create_task(asyncio.sleep(60))
+        return Outcome.of(event)
+
+    await family_of(reject).handle(json.dumps(sms()))
+    (letter,) = queues.everything()
+    assert ("rejected", r"Not ours \ud800.") == (letter["data"]["reason"], letter["data"]["detail"])
+
+
+async def test_an_event_without_a_handler_is_dead_lettered(queues: Queues) -> None:
+    """A handler that somebody took out is missing at the next delivery, and at all of its repetitions."""
+    await EventFamily("sms").handle(json.dumps(sms()))
+    (letter,) = queues.everything()
+    assert ("unsupported_event_type", "No handler takes this event type.") == (
+        letter["data"]["reason"],
+        letter["data"]["detail"],
+    )
+
+
 async def test_a_handler_can_ignore(queues: Queues, caplog: pytest.LogCaptureFixture) -> None:
     """Without an outcome nothing is written, and the record says so."""
     caplog.set_level(logging.INFO, "acs_events")
@@ -151,6 +180,42 @@ async def test_a_handler_can_give_several_outcomes(queues: Queues) -> None:
     await family_of(twice).handle(json.dumps(sms()))
     first, second = queues.outcomes("sms")
     assert f"{first['id']}:copy" == second["id"]
+
+
+async def test_a_handler_can_write_data_of_its_own(queues: Queues) -> None:
+    """It is in the place of the event's, and no schema is claimed for it; all else is as ever."""
+
+    async def shortened(event: Event[SmsReceived]) -> Outcomes:
+        return Outcome.of(event, data={"length": len(event.data.message)})
+
+    await family_of(shortened).handle(json.dumps(sms()))
+    expected = golden("sms-received") | {"data": {"length": 5}}
+    del expected["dataschema"], expected["smskeyword"]
+    assert [expected] == queues.outcomes("sms")
+
+
+async def test_of_several_outcomes_none_is_written_when_one_cannot_be(queues: Queues) -> None:
+    """Written in part, the rest would come with each redelivery again."""
+
+    async def twice(event: Event[SmsReceived]) -> Outcomes:
+        return [Outcome.of(event), Outcome.of(event, data={"text": "\ud800"}, part="copy")]
+
+    with pytest.raises(DeliveryError, match="UnicodeEncodeError at "):
+        await family_of(twice).handle(json.dumps(sms()))
+    assert [] == queues.everything()
+
+
+@pytest.mark.parametrize("result", [{}, "", "text", 5, [None]], ids=repr)
+async def test_what_is_no_outcome_is_a_fault(result: Any, queues: Queues) -> None:
+    """A handler's slip is not taken for an event that it ignores."""
+
+    async def wrong(_: Event[SmsReceived]) -> Outcomes:
+        result_of_a_slip: Outcomes = result
+        return result_of_a_slip
+
+    with pytest.raises(DeliveryError, match=r"^The handler of SmsReceived should return an Outcome, several"):
+        await family_of(wrong).handle(json.dumps(sms()))
+    assert [] == queues.everything()
 
 
 async def test_outcomes_of_one_id_are_a_fault(queues: Queues) -> None:
@@ -197,6 +262,66 @@ async def test_a_fault_in_a_handler_raises_without_quoting(
     assert queues.everything() == []
 
 
+async def test_a_fault_of_a_handlers_own_words_brings_no_other_along(queues: Queues) -> None:
+    """A worker prints whatever led to an error, and that may quote the event."""
+
+    async def broken(event: Event[SmsReceived]) -> Outcomes:
+        nothing: dict[str, Outcomes] = {}
+        try:
+            return nothing[event.data.from_]
+        except KeyError as error:
+            raise DeliveryError("The address book is away.") from error
+
+    with pytest.raises(DeliveryError, match=r"^The address book is away\.$") as raised:
+        await family_of(broken).handle(json.dumps(sms()))
+    assert not any(text in "".join(traceback.format_exception(raised.value)) for text in PERSONAL)
+    assert [] == queues.everything()
+
+
+async def test_faults_in_a_task_group_are_named(queues: Queues) -> None:
+    """Each with its place, none with its text."""
+
+    async def broken(event: Event[SmsReceived]) -> Outcomes:
+        raise ExceptionGroup(event.data.from_, [ValueError(event.data.to), KeyError(event.data.message)])
+
+    with pytest.raises(
+        DeliveryError, match=r"^ExceptionGroup of ValueError at .* and KeyError at "
+    ) as raised:
+        await family_of(broken).handle(json.dumps(sms()))
+    assert not any(text in str(raised.value) for text in PERSONAL)
+    assert [] == queues.everything()
+
+
+async def test_a_task_that_was_cancelled_under_a_handler_is_a_fault(queues: Queues) -> None:
+    """Its CancelledError would end the invocation without an answer."""
+
+    async def broken(_: Event[SmsReceived]) -> Outcomes:
+        task = asyncio.create_task(asyncio.sleep(60))
+        task.cancel()
+        await task
+        return None
+
+    with pytest.raises(DeliveryError, match=r"^CancelledError at shared/handling\.py.*test_handling\.py"):
+        await family_of(broken).handle(json.dumps(sms()))
+    assert [] == queues.everything()
+
+
+async def test_a_handler_that_hangs_fails_in_time(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delivery fails before Event Grid repeats it, and says where it was."""
+    monkeypatch.setattr("shared.handling.DELIVERY_TIMEOUT", 0.1)
+
+    async def hanging(_: Event[SmsReceived]) -> Outcomes:
+        await asyncio.sleep(60)
+        return None
+
+    with pytest.raises(
+        DeliveryError, match=r"^Not done within 0 s: CancelledError at .*test_handling\.py:\d+$"
+    ):
+        async with asyncio.timeout(10):
+            await family_of(hanging).handle(json.dumps(sms()))
+    assert [] == queues.everything()
+
+
 def test_a_handler_belongs_to_its_family_and_is_the_only_one() -> None:
     """A handler that could never be called, or would displace another, is an error at import."""
 
@@ -207,6 +332,12 @@ def test_a_handler_belongs_to_its_family_and_is_the_only_one() -> None:
         EventFamily("sms").on(ChatMessageReceived)(handler)
     with pytest.raises(ValueError, match="SmsReceived has a handler already"):
         family_of(handler).on(SmsReceived)(handler)
+
+    class Unlisted(SmsReceived, frozen=True):
+        pass
+
+    with pytest.raises(ValueError, match=r"Unlisted is not among PAYLOADS in shared/payloads\.py"):
+        EventFamily("sms").on(Unlisted)(handler)
 
 
 @pytest.fixture
