@@ -1,7 +1,7 @@
 # Needs make and Python 3.13; the rest is installed, exactly as locked, in .venv and node_modules.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak fuzz bench check audit sbom format docs lock
+.PHONY: help setup run test soak fuzz bench check audit sbom package format docs lock
 
 PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
@@ -80,6 +80,12 @@ sbom: setup ## Describe what is deployed, for Linux x64, in sbom.cdx.json (Cyclo
 		--require-hashes --only-binary :all: --requirement requirements.txt && \
 	PYTHONWARNINGS=ignore $(PYTHON) -m uv run --quiet --no-project --with cyclonedx-bom==7.5.0 cyclonedx-py environment \
 		--output-reproducible --spec-version 1.6 --pyproject pyproject.toml --output-file sbom.cdx.json "$$environment/venv"
+
+package: setup ## Build in package/ what runs in Azure, its packages for Linux x64 with it
+	@rm -rf package && mkdir package && cp -R function_app.py functions host.json requirements.txt shared package
+	@find package -name __pycache__ -prune -exec rm -r {} +
+	@$(PYTHON) -m uv pip install --quiet --target package/.python_packages/lib/site-packages --python-version 3.13 \
+		--python-platform x86_64-manylinux_2_28 --require-hashes --only-binary :all: --requirement requirements.txt
 
 format: setup ## Format the code, and fix what lint can fix
 	$(PYTHON) -m ruff check --fix-only

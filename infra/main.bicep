@@ -28,6 +28,9 @@ param chatLevel string = 'user'
 @description('Logs, traces and metrics by OpenTelemetry, instead of by the host alone.')
 param openTelemetry bool = true
 
+@description('Seconds that an outcome or dead letter waits in its queue before it is deleted unread. -1 keeps it for ever.')
+param outcomeTtlSeconds int = -1
+
 @description('Who gets the alerts by e-mail. Empty tells nobody: they show in the portal.')
 param alertEmail string = ''
 
@@ -142,6 +145,7 @@ module app 'modules/app.bicep' = {
     openTelemetry: openTelemetry
     settings: union(queues, containers, {
       ACS_SOURCES: acsSource
+      OUTCOME_TTL_SECONDS: string(outcomeTtlSeconds)
       OutcomesStorage__queueServiceUri: outcomes.outputs.queueEndpoint
       OutcomesStorage__blobServiceUri: outcomes.outputs.blobEndpoint
       OutcomesStorage__credential: 'managedidentity'

@@ -38,8 +38,11 @@ class Subscription(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
 
     name: str
     function: str
-    included_event_types: Mapping[Literal["always", "user", "thread"], Sequence[str]]
-    """By whose view they give; a deployment chooses chat events for each user, for the thread, or both."""
+    included_event_types: Mapping[Literal["always", "user", "thread", "retired"], Sequence[str]]
+    """By whose view they give; a deployment chooses chat events for each user, for the thread, or both.
+
+    It leaves out those that ACS no longer publishes, and might refuse to be asked for.
+    """
     subject_begins_with: str
     subject_ends_with: str
     event_delivery_schema: Schema

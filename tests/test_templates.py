@@ -74,6 +74,7 @@ OF_SECURITY = [
     (STORAGE, "allowBlobPublicAccess: false\n", "\n", "allowBlobPublicAccess should be False"),
     (STORAGE, "'TLS1_2'", "'TLS1_0'", "minimumTlsVersion should be 'TLS1_2'"),
     (OUTCOMES, "c6a89b2d-59bc", "c6a89b2d-59bd", "storageQueueDataMessageSender is c6a89b2d-59bc-"),
+    (OUTCOMES, "scope: queues[index]", "scope: account", "MessageSender is for a queue or a container, not"),
     (OUTCOMES, "var storageQueueDataMessageSender", "var sender", "unknown role 'sender'"),
     (
         OUTCOMES,

@@ -1,5 +1,6 @@
 # Subscribe the deployed functions to their events. azd runs this after each deployment; by hand, set the same variables.
 $ErrorActionPreference = 'Stop'
+$PSNativeCommandUseErrorActionPreference = $false # a failure of az is looked at below
 
 function Stop-Here([string[]] $Lines) {
     [Console]::Error.WriteLine($Lines -join [Environment]::NewLine)

@@ -24,7 +24,7 @@ var inLogs = [
     name: 'function-failures'
     over: 10
     says: 'Functions fail again and again: look at the records of deliveries that were raised.'
-    query: 'union (AppRequests | where Success == false), (AppTraces | where Message startswith "delivery " and Message contains "fate=raised") | summarize TimeGenerated = max(TimeGenerated) by OperationId'
+    query: 'union (AppRequests | where Success == false and ResultCode !in ("401", "404")), (AppTraces | where Message startswith "delivery " and Message contains "fate=raised") | summarize TimeGenerated = max(TimeGenerated) by OperationId'
   }
 ]
 
@@ -86,7 +86,8 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [
       enabled: true
       scopes: [workspaceId]
       evaluationFrequency: 'PT15M'
-      windowSize: 'PT15M'
+      // Twice the frequency: records may arrive minutes late.
+      windowSize: 'PT30M'
       criteria: {
         allOf: [
           {

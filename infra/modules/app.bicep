@@ -66,6 +66,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   }
 
   // Whoever deploys does so as themselves: no passwords.
+  #disable-next-line BCP225
   resource publishing 'basicPublishingCredentialsPolicies' = [
     for way in ['ftp', 'scm']: {
       name: way

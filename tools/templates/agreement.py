@@ -33,7 +33,7 @@ PLATFORM_SETTINGS = frozenset(
 )
 """What the Functions host and Microsoft's telemetry read."""
 
-OPTIONAL_SETTINGS = frozenset({"OutcomesStorage", "OutcomesStorage__accountName", "OUTCOME_TTL_SECONDS"})
+OPTIONAL_SETTINGS = frozenset({"OutcomesStorage", "OutcomesStorage__accountName"})
 """What the app reads, and a deployment need not set."""
 
 SUBSCRIBING = Path("infra/event-subscriptions.bicep")
@@ -168,7 +168,7 @@ def azd_faults(project_dir: Path, templates: Mapping[Path, Template]) -> Iterato
     )
     if set(re.findall(r"^services:\n  (\w+):", text, re.MULTILINE)) != tags:
         yield Fault(path, line_of("services:", text), f"the services are tagged {sorted(tags)}")
-    for hook in map(Path, re.findall(r"run: (\S+)", text)):
+    for hook in map(Path, re.findall(r"run: (\S+\.\w+)", text)):
         if not (project_dir / hook).exists():
             yield Fault(path, line_of(f"run: {hook}", text), f"there is no {hook}")
             continue

@@ -15,6 +15,9 @@ ROLES: Mapping[str, str] = {
 }
 """https://learn.microsoft.com/azure/role-based-access-control/built-in-roles"""
 
+_HOSTS_ROLE = "storageBlobDataOwner"
+"""Of the Functions host on its own account, which has nothing else in it."""
+
 _ACCOUNT: Mapping[str, Any] = {
     "allowBlobPublicAccess": False,
     "allowSharedKeyAccess": False,
@@ -47,13 +50,17 @@ def _wrong_roles(template: Template) -> Iterator[tuple[int, str]]:
                 yield literal.line, f"{name} is {ROLES[name]}"
     for resource in template.resources:
         if resource.type == "Microsoft.Authorization/roleAssignments":
-            yield from _wrong_role_id(resource)
+            yield from _wrong_assignment(resource, template)
 
 
-def _wrong_role_id(assignment: Resource) -> Iterator[tuple[int, str]]:
+def _wrong_assignment(assignment: Resource, template: Template) -> Iterator[tuple[int, str]]:
+    accounts = {item.name for item in template.resources if item.type == "Microsoft.Storage/storageAccounts"}
+    scope = assignment.body.get("scope")
     match assignment.body.get("properties", "roleDefinitionId"):
         case Expression(source=source) if (match := _ROLE_ID.fullmatch(source)) and match[1] in ROLES:
-            pass
+            role = match[1]
+            if role != _HOSTS_ROLE and isinstance(scope, Expression) and scope.source in accounts:
+                yield scope.line, f"{assignment.name}: {role} is for a queue or a container, not the account"
         case _:
             yield assignment.line, f"{assignment.name}: roleDefinitionId is not that of a role in a variable"
 
