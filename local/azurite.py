@@ -9,10 +9,15 @@ from pathlib import Path
 from local.errors import LocalError
 from local.node import find_node
 from local.ports import HOST
-from shared.settings import AZURITE_KEY
 
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
+
+ACCOUNT = (
+    "AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+)
+"""As Azurite publishes it."""
 
 SERVICES = ("blob", "queue", "table")
 """On successive ports, in this order."""
@@ -27,7 +32,7 @@ def connection_string(first_port: int) -> str:
         f"{service.title()}Endpoint=http://{HOST}:{port}/devstoreaccount1;"
         for port, service in enumerate(SERVICES, first_port)
     )
-    return f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={AZURITE_KEY};{endpoints}"
+    return f"DefaultEndpointsProtocol=http;{ACCOUNT}{endpoints}"
 
 
 class Azurite:

@@ -18,14 +18,8 @@ QUEUE_SETTINGS: Mapping[str, tuple[str, str]] = {
 STORAGE_SETTINGS = ("OutcomesStorage", "AzureWebJobsStorage")
 """Where the connection is looked for, in this order."""
 
-AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""What Azurite publishes for its account `devstoreaccount1`."""
-
-_AZURITE = (
-    f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={AZURITE_KEY};"
-    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
-)
-"""What `UseDevelopmentStorage=true` stands for."""
+_AZURITE = "UseDevelopmentStorage=true"
+"""What the SDK understands, in this casing alone."""
 
 _IDENTITY_SETTINGS = ("accountName", "blobServiceUri", "clientId", "credential", "queueServiceUri")
 
@@ -144,7 +138,7 @@ def _require_known(name: str, environ: Mapping[str, str]) -> None:
 
 
 def _connection_string(key: str, text: str) -> str:
-    if text.rstrip(";").lower() == "usedevelopmentstorage=true":
+    if text.rstrip(";").lower() == _AZURITE.lower():
         return _AZURITE
     pairs = [part.partition("=") for part in text.split(";") if part.strip()]
     values = {name.strip(): value.strip() for name, _, value in pairs}
@@ -157,7 +151,7 @@ def _connection_string(key: str, text: str) -> str:
         or not re.fullmatch(r"[A-Za-z0-9-]{1,63}", account)
     ):
         raise SettingsError(
-            f"{key} is no storage connection string: it should be UseDevelopmentStorage=true, or look like "
+            f"{key} is no storage connection string: it should be {_AZURITE}, or look like "
             "DefaultEndpointsProtocol=https;AccountName=NAME;AccountKey=KEY;EndpointSuffix=core.windows.net."
         )
     return ";".join(f"{name}={value}" for name, value in values.items())

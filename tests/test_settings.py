@@ -1,6 +1,7 @@
 """App settings: read on first use, and wrong in a way that says which and how."""
 
 import pytest
+from azure.storage.queue import QueueServiceClient
 
 from shared.settings import ConnectionStringStorage, IdentityStorage, Settings, SettingsError
 
@@ -33,11 +34,13 @@ def test_the_host_storage_is_the_fallback() -> None:
     )
 
 
-def test_development_storage_is_azurite() -> None:
-    """UseDevelopmentStorage=true, which Core Tools' templates hold, is understood."""
-    storage = Settings.from_environ({"AzureWebJobsStorage": "UseDevelopmentStorage=true"}).storage
+@pytest.mark.parametrize("text", ["UseDevelopmentStorage=true", "usedevelopmentstorage=TRUE;"])
+def test_development_storage_is_azurite(text: str) -> None:
+    """What Core Tools' templates hold is understood, as .NET does it in any casing."""
+    storage = Settings.from_environ({"AzureWebJobsStorage": text}).storage
     assert isinstance(storage, ConnectionStringStorage)
-    assert "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1" in storage.connection_string
+    with QueueServiceClient.from_connection_string(storage.connection_string) as client:
+        assert "http://127.0.0.1:10001/devstoreaccount1/" == client.url
 
 
 def test_identity_needs_no_connection_string() -> None:
