@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from time import perf_counter, process_time
 
-from bench.runtime import App, configure_logging, memory_kib
+from bench.runtime import configure_logging, memory_kib
+from local.runtime import App
 
 
 async def serve() -> None:
@@ -28,7 +29,9 @@ async def _burst(app: App, function: str, event: str, count: int, in_flight: int
 
     async def lane() -> None:
         for _ in rounds:
-            await app.invoke(function, event)
+            error = await app.invoke(function, event)
+            if error is not None:
+                raise RuntimeError(error)
 
     cpu, wall = process_time(), perf_counter()
     async with asyncio.TaskGroup() as lanes:

@@ -12,27 +12,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import BinaryIO
-
-from azure_functions_runtime import handle_event, start_threadpool_executor
-from azure_functions_runtime.bindings.datumdef import Datum
-from azure_functions_runtime.bindings.meta import load_binding_registry
-from azure_functions_runtime.native_invocation import invocation_request_native
 
 from local import frames
 from local.app_code import is_app_code
 from local.frames import Hello, Reply, Request
+from local.runtime import App
 
 DRAIN_SECONDS = 5.0
 """How long invocations may go on after the host has let go."""
-
-
-# The protobuf messages that indexing asks for; the numbers are those of the real one's enumerations.
-_PROTOS = SimpleNamespace(
-    BindingInfo=type("BindingInfo", (SimpleNamespace,), {"undefined": 0, "in": 0, "out": 1, "inout": 2}),
-    RpcFunctionMetadata=SimpleNamespace,
-)
 
 
 def main() -> None:
@@ -65,15 +53,16 @@ def _configure_logging() -> None:
 
 async def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
     try:
-        functions = load_app(Path.cwd())
+        with _quiet("azure.functions"):  # it logs what it raises as well
+            app = App(Path.cwd())
     except BaseException as error:  # the app may raise anything, SystemExit included
         _send(replies, Hello([], _explain(error, Path.cwd())))
         return
-    _send(replies, Hello(list(functions)))
+    _send(replies, Hello(list(app.functions)))
     loop, running = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
     def start(request: Request) -> None:
-        task = asyncio.create_task(_answer(replies, request, functions))
+        task = asyncio.create_task(_answer(replies, request, app))
         running.add(task)
         task.add_done_callback(running.discard)
 
@@ -89,19 +78,6 @@ def _read(requests: BinaryIO, start: Callable[[Request], object]) -> None:
     deadline = threading.Timer(DRAIN_SECONDS + 1, os._exit, (1,))
     deadline.daemon = True
     deadline.start()
-
-
-def load_app(folder: Path) -> dict[str, str]:
-    """Index the app as the cloud's worker does, and return the ids of its functions by name."""
-    handle_event.protos = _PROTOS
-    load_binding_registry()
-    with _quiet("azure.functions"):  # it logs what it raises as well
-        handle_event.load_function_metadata(str(folder), caller_info="worker_init_request")
-    start_threadpool_executor()
-    functions = {function.name: function.function_id for function in handle_event._metadata_result or ()}
-    if not functions:
-        raise RuntimeError(f"no function found in {folder / 'function_app.py'}")
-    return functions
 
 
 @contextmanager
@@ -130,21 +106,12 @@ def _explain(error: BaseException, folder: Path) -> str:
     return "\n".join([*lines, "".join(traceback.format_exception_only(error)).rstrip()])
 
 
-async def _answer(replies: BinaryIO, request: Request, functions: dict[str, str]) -> None:
+async def _answer(replies: BinaryIO, request: Request, app: App) -> None:
     try:
-        error = await _invoke(str(request.id), functions[request.function], request.event)
+        error = await app.invoke(request.function, request.event)
     except BaseException as failure:  # SystemExit in a function is that function's failure, not the worker's
         error = repr(failure)
     _send(replies, Reply(request.id, error))
-
-
-async def _invoke(invocation_id: str, function_id: str, event: str) -> str | None:
-    """Return the error's text if the function fails; the runtime logs the rest."""
-    (argument,) = handle_event._functions.get_function(function_id).input_types
-    succeeded, _, _, error, _ = await invocation_request_native(
-        invocation_id, function_id, [(argument, Datum(event, "json"))], {}
-    )
-    return None if succeeded else str(error)
 
 
 def _send(replies: BinaryIO, message: Hello | Reply) -> None:

@@ -16,9 +16,7 @@ from typing import Any
 import aiohttp
 from azure.core.settings import settings as azure_settings
 from azure.core.tracing.ext.opentelemetry_span import OpenTelemetrySpan
-from azure_functions_runtime import handle_event, otel
-from azure_functions_runtime.bindings.datumdef import Datum
-from azure_functions_runtime.native_invocation import invocation_request_native
+from azure_functions_runtime import otel
 from opentelemetry.instrumentation.logging.handler import LoggingHandler
 from opentelemetry.metrics import set_meter_provider
 from opentelemetry.sdk._logs import LoggerProvider
@@ -31,7 +29,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import set_tracer_provider
 
 from local import host
-from local.worker import load_app
+from local.runtime import App
 from shared.decoding import Event
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -39,26 +37,6 @@ TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 """Of every invocation."""
 
 IN_FLIGHT = 8
-
-
-class Runtime:
-    """The worker runtime of this process."""
-
-    def __init__(self, functions: dict[str, str]) -> None:
-        self._ids = functions
-        self.functions = tuple(functions)
-
-    async def invoke(self, function: str, event: str) -> str | None:
-        """Invoke a function; its error's text if it fails."""
-        (argument,) = handle_event._functions.get_function(self._ids[function]).input_types
-        succeeded, _, _, error, _ = await invocation_request_native(
-            "invocation",
-            self._ids[function],
-            [(argument, Datum(event, "json"))],
-            {},
-            trace_parent=TRACEPARENT,
-        )
-        return None if succeeded else str(error)
 
 
 class Exporters:
@@ -88,12 +66,12 @@ class Exporters:
         }
 
 
-async def deliver(runtime: Runtime, deliveries: list[tuple[str, str]]) -> list[tuple[int, str]]:
+async def deliver(app: App, deliveries: list[tuple[str, str]]) -> list[tuple[int, str]]:
     """Post each event to the endpoint of its function; the status and the body of each answer."""
     limit = asyncio.Semaphore(IN_FLIGHT)
 
     async def current_app() -> host.Invoker:
-        return runtime
+        return app
 
     async def post(session: aiohttp.ClientSession, url: str, function: str, event: str) -> tuple[int, str]:
         headers, query = {"aeg-event-type": "Notification"}, {"functionName": function}
@@ -121,10 +99,10 @@ def break_handlers() -> None:
 
 def main() -> None:
     exporters = Exporters()
-    runtime = Runtime(load_app(Path.cwd()))
+    app = App(Path.cwd(), TRACEPARENT)
     if "broken" in sys.argv:
         break_handlers()
-    answers = asyncio.run(deliver(runtime, json.load(sys.stdin)))
+    answers = asyncio.run(deliver(app, json.load(sys.stdin)))
     sys.stdout.write(json.dumps({"trace_id": TRACE_ID, "answers": answers, **exporters.exported()}))
     sys.stdout.flush()
     os._exit(0)  # as the cloud ends it, connections open

@@ -1,6 +1,9 @@
 """The import budget sees what an app loads."""
 
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from bench import imports
@@ -22,3 +25,11 @@ def test_an_import_too_many_is_over_the_budget(tmp_path: Path) -> None:
     (tmp_path / "function_app.py").write_text(f"{entry_point}\nimport azure.storage.blob\n")
 
     assert frozenset({"azure.storage.blob"}) == imports.loaded(tmp_path) - imports.BUDGET
+
+
+def test_measuring_a_cold_start_costs_it_no_import() -> None:
+    """What loads the worker runtime loads nothing else, which an app would then not have to."""
+    script = "import json, sys; import local.runtime; print(json.dumps([*sys.modules]))"
+    modules = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE, check=True)
+
+    assert frozenset({"azure_functions_runtime"}) == imports.packages(json.loads(modules.stdout))
