@@ -5,19 +5,16 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from local import azurite, queues, sending, stack
+from local import azurite, ports, queues, sending, stack
 from local.environment import app_environment
 from local.errors import LocalError
-from local.queues import Message, Peek, Queues
+from local.queues import Message, Peek
 from local.stack import DEFAULT_EVENT_GRID_PORT, DEFAULT_PORT, DEFAULT_STORAGE_PORT, PROJECT_DIR, Stack
 from shared.settings import Settings, SettingsError
-
-FOLLOW_SECONDS = 1.0
 
 
 def main() -> int:
@@ -46,9 +43,14 @@ def send(arguments: argparse.Namespace) -> int:
 
 def outcomes(arguments: argparse.Namespace) -> int:
     names = arguments.queues or _queue_names(arguments.storage_port)
-    with queues.connected(arguments.storage_port) as connection:
-        show = _follow if arguments.follow else _show
-        show(connection, names, as_json=arguments.json)
+    peeks = queues.peek(arguments.storage_port, names)
+    messages = [message for peek in peeks for message in peek.messages]
+    if arguments.json:
+        for message in messages:
+            _say(message.document)
+    else:
+        _print_rows(messages)
+    _print_more(peeks)
     return 0
 
 
@@ -137,7 +139,6 @@ def _add_outcomes(commands: _Commands) -> None:
     command.add_argument(
         "queues", nargs="*", metavar="QUEUE", help="a queue's name (default: all of the app's)"
     )
-    command.add_argument("--follow", action="store_true", help="go on showing new ones, until Ctrl-C")
     command.add_argument("--json", action="store_true", help="print whole documents, one a line")
     _add_storage_port(command)
 
@@ -229,7 +230,8 @@ async def _stay_up(running: Stack, *, with_samples: bool) -> None:
 async def _session(running: Stack, *, with_samples: bool) -> None:
     """Say when the stack is ready, show what the samples become, and wait for ever."""
     await running.workers.loaded()
-    _say(f"ready {running.endpoint}?functionName=NAME (queues: {running.queue_url})")
+    queue_url = f"http://{ports.HOST}:{running.storage_port + 1}/devstoreaccount1"
+    _say(f"ready {running.endpoint}?functionName=NAME (queues: {queue_url})")
     _say(f"publish to {running.event_grid_endpoint}, with any key")
     if with_samples:
         await _send_samples(running)
@@ -239,8 +241,7 @@ async def _session(running: Stack, *, with_samples: bool) -> None:
 async def _send_samples(running: Stack) -> None:
     failures = await _post_all(sending.all_samples(), running.port, quiet=True)
     names = _queue_names(running.storage_port)
-    with queues.connected(running.storage_port) as connection:
-        peeks = [await asyncio.to_thread(connection.peek, name) for name in names]
+    peeks = await asyncio.to_thread(queues.peek, running.storage_port, names)
     _print_rows(message for peek in peeks for message in peek.messages)
     _print_more(peeks)
     if failures:
@@ -291,33 +292,6 @@ def _queue_names(storage_port: int) -> list[str]:
     """Return the names of the app's queues, as its settings say."""
     settings = Settings.from_environ(app_environment(PROJECT_DIR, azurite.connection_string(storage_port)))
     return [*settings.queues.values(), settings.dead_letter_queue]
-
-
-def _show(connection: Queues, names: Sequence[str], *, as_json: bool) -> None:
-    peeks = [connection.peek(name) for name in names]
-    _print_messages([message for peek in peeks for message in peek.messages], as_json=as_json)
-    _print_more(peeks)
-
-
-def _follow(connection: Queues, names: Sequence[str], *, as_json: bool) -> None:
-    seen: set[str] = set()
-    hidden: dict[str, int] = {}
-    while True:
-        peeks = [connection.peek(name) for name in names]
-        new = [message for peek in peeks for message in peek.messages if message.id not in seen]
-        _print_messages(new, as_json=as_json)
-        _print_more(peek for peek in peeks if peek.more != hidden.get(peek.queue, 0))
-        seen.update(message.id for message in new)
-        hidden = {peek.queue: peek.more for peek in peeks}
-        time.sleep(FOLLOW_SECONDS)
-
-
-def _print_messages(messages: Sequence[Message], *, as_json: bool) -> None:
-    if not as_json:
-        _print_rows(messages)
-        return
-    for message in messages:
-        _say(message.document)
 
 
 def _print_rows(messages: Iterable[Message]) -> None:

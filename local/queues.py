@@ -3,13 +3,12 @@
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.queue import QueueServiceClient
+from azure.storage.queue import QueueClient, QueueServiceClient
 
 from local.azurite import connection_string
 from local.errors import LocalError
@@ -38,43 +37,29 @@ class Peek:
     """About how many messages it does not show."""
 
 
-class Queues:
-    """The queues of the storage on this port; not for two threads at once."""
-
-    def __init__(self, service: QueueServiceClient, storage_port: int) -> None:
-        self._service = service
-        self._storage_port = storage_port
-
-    def peek(self, queue: str) -> Peek:
-        """Show the oldest messages of a queue; a missing one is empty. Raises LocalError."""
-        try:
-            return self._peek(queue)
-        except ResourceNotFoundError:
-            return Peek(queue, (), 0)
-        except AzureError as error:
-            reason = str(error).splitlines()[0]
-            raise LocalError(
-                f"no storage on port {self._storage_port + 1}: start it with `python -m local up`, "
-                f"or say where it is with --storage-port ({reason})"
-            ) from None
-
-    def _peek(self, queue: str) -> Peek:
-        client = self._service.get_queue_client(queue)
-        messages = [
-            Message(queue, message.id, _decode(message.content))
-            for message in client.peek_messages(max_messages=PEEK_LIMIT)
-        ]
-        total = client.get_queue_properties().approximate_message_count or 0
-        return Peek(queue, messages, max(0, total - len(messages)))
+def peek(storage_port: int, names: Sequence[str]) -> list[Peek]:
+    """Show the oldest messages of queues; a missing one is empty. Raises LocalError."""
+    try:
+        with QueueServiceClient.from_connection_string(
+            connection_string(storage_port), retry_total=0, connection_timeout=2, read_timeout=5
+        ) as service:
+            return [_peek(service.get_queue_client(name)) for name in names]
+    except AzureError as error:
+        reason = str(error).splitlines()[0]
+        raise LocalError(
+            f"no storage on port {storage_port + 1}: start it with `python -m local up`, "
+            f"or say where it is with --storage-port ({reason})"
+        ) from None
 
 
-@contextmanager
-def connected(storage_port: int) -> Iterator[Queues]:
-    """Connect to the storage on this port, which need not answer yet."""
-    with QueueServiceClient.from_connection_string(
-        connection_string(storage_port), retry_total=0, connection_timeout=2, read_timeout=5
-    ) as service:
-        yield Queues(service, storage_port)
+def _peek(queue: QueueClient) -> Peek:
+    try:
+        found = queue.peek_messages(max_messages=PEEK_LIMIT)
+        total = queue.get_queue_properties().approximate_message_count or 0
+    except ResourceNotFoundError:
+        return Peek(queue.queue_name, (), 0)
+    messages = [Message(queue.queue_name, message.id, _decode(message.content)) for message in found]
+    return Peek(queue.queue_name, messages, max(0, total - len(messages)))
 
 
 def row(message: Message) -> tuple[str, str, str]:

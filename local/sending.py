@@ -1,8 +1,7 @@
 """Sends events: to the local Event Grid as a publisher, or to a function as Event Grid would."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -32,8 +31,8 @@ class Delivery:
     content_type: str = "application/json"
 
 
-def sample_names(samples_dir: Path = SAMPLES_DIR) -> list[str]:
-    return sorted(file.stem for file in samples_dir.glob("*.json"))
+def sample_names() -> list[str]:
+    return sorted(file.stem for file in SAMPLES_DIR.glob("*.json"))
 
 
 def events(name: str, *, cloudevents: bool) -> list[Event]:
@@ -95,10 +94,8 @@ async def post(session: aiohttp.ClientSession, delivery: Delivery, port: int) ->
         raise LocalError(f"no answer within {RESPONSE_SECONDS:.0f} seconds on port {port}") from None
 
 
-@asynccontextmanager
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=RESPONSE_SECONDS)) as client:
-        yield client
+def session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=RESPONSE_SECONDS))
 
 
 def _read(name: str) -> tuple[Path, bytes]:

@@ -48,10 +48,6 @@ class Stack:
         """What an Azure Storage client connects with."""
         return azurite.connection_string(self.storage_port)
 
-    @property
-    def queue_url(self) -> str:
-        return f"http://{ports.HOST}:{self.storage_port + 1}/devstoreaccount1"
-
 
 def endpoint(port: int) -> str:
     return f"http://{ports.HOST}:{port}{host.PATH}"

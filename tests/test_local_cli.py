@@ -99,7 +99,7 @@ class TestCommandLine:
                 ],
             ),
             (["send"], ["--cloudevents", "--direct", "--function", "--event-grid-port", "sms-received"]),
-            (["outcomes"], ["--follow", "--json", "QUEUE"]),
+            (["outcomes"], ["--json", "QUEUE"]),
         ],
     )
     def test_help_names_everything(self, arguments: list[str], expected: list[str]) -> None:
@@ -398,27 +398,6 @@ class TestOutcomes:
 
         assert [f"no outcome {number}" for number in range(queues.PEEK_LIMIT)] == shown.stdout.splitlines()
         assert "acs-sms: 2 more not shown\n" == shown.stderr
-
-    async def test_new_outcomes_are_followed(self, tiny: "Tiny") -> None:
-        """--follow shows what is there and then what is new, each once, until Ctrl-C."""
-        port = str(tiny.stack.storage_port)
-        options = ("--follow", "--json", "--storage-port", port)
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "local", "outcomes", "acs-sms", *options),
-            cwd=PROJECT_DIR,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        lines = []
-        with QueueClient.from_connection_string(tiny.stack.connection_string, "acs-sms") as queue:
-            await asyncio.to_thread(queue.create_queue)
-            for text in ("first", "second"):
-                await asyncio.to_thread(queue.send_message, text)
-                lines.append(await process.stdout.readline())
-        process.send_signal(signal.SIGINT)
-
-        assert (0, b"") == (await process.wait(), await process.stdout.read())
-        assert [b"first\n", b"second\n"] == lines
 
 
 async def until(condition: Callable[[], bool]) -> None:
