@@ -93,9 +93,8 @@ def _require_valid(event: object, schema: Schema) -> None:
     for name in _REQUIRED[schema]:
         if not isinstance(event.get(name), str) or not (event[name] or name == "subject"):
             raise ValueError(f"An event in {schema} should have a string in {name!r}.")
-    if schema == "EventGridSchema":
-        _require_version(event.get("dataVersion", ""))
-    elif event["specversion"] != "1.0" or not is_cloudevent(event):
+    _require_version(event.get("dataVersion", ""))
+    if schema == "CloudEventSchemaV1_0" and (event["specversion"] != "1.0" or not is_cloudevent(event)):
         raise ValueError("A CloudEvent's 'specversion' should be '1.0', and it has no 'eventType'.")
 
 

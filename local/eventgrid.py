@@ -26,6 +26,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from local.event_schemas import Event, converted, is_cloudevent, read_published, type_of, with_topic
 from local.ports import HOST
 from local.subscriptions import DELIVERED, NEVER_RETRIED, Subscription, delivery_outcome, retry_delay
+from local.terminal import printable
 
 PATH = "/api/events"
 
@@ -103,7 +104,7 @@ class EventGrid:
         self._endpoint = endpoint
         self._http, self._blobs = clients
         self._time_scale = time_scale
-        self._report = report
+        self._report: Callable[[str], None] = lambda text: report(printable(text))
         self._slots = asyncio.Semaphore(CONCURRENT_DELIVERIES)
         self._batches: dict[str, _Batch] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -134,7 +135,12 @@ class EventGrid:
     def _start(self, delivery: _Delivery) -> None:
         task = asyncio.create_task(self._deliver(delivery))
         self._deliveries.add(task)
-        task.add_done_callback(self._deliveries.discard)
+        task.add_done_callback(lambda task: self._end(delivery, task))
+
+    def _end(self, delivery: _Delivery, task: asyncio.Task[None]) -> None:
+        self._deliveries.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._report(f"Event Grid: lost {delivery.label}: {error!r}")
 
     async def _deliver(self, delivery: _Delivery) -> None:
         """Try until the endpoint takes the event, or there is a reason to dead-letter it."""

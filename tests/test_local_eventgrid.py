@@ -509,6 +509,15 @@ class TestDeadLetters:
 
         assert "dropped sms" in grid.reports[-1]
 
+    @pytest.mark.parametrize("container", [""])
+    async def test_an_event_that_cannot_be_dead_lettered_is_said(self, event_grid: Open, port: int) -> None:
+        """Whatever the reason: no event is lost unsaid. What its id holds cannot command the terminal."""
+        async with Endpoint([400]).listening(port), event_grid() as grid:
+            await grid.publish(received_event(id="\x1b[2J"))
+            await grid.settled()
+
+        assert grid.reports[-1].startswith(r"Event Grid: lost sms \x1b[2J: ")
+
 
 class TestPublishing:
     """What publishers are answered."""
@@ -531,6 +540,10 @@ class TestPublishing:
                 "application/cloudevents-batch+json",
             ),
             (json.dumps([as_cloud_event(received_event())]), "application/json"),
+            (
+                json.dumps([as_cloud_event(received_event()) | {"dataVersion": 5}]),
+                "application/cloudevents-batch+json",
+            ),
             (
                 json.dumps([as_cloud_event(received_event()) | {"specversion": "0.3"}]),
                 "application/cloudevents-batch+json",
