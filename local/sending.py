@@ -1,7 +1,7 @@
 """Sends events: to the local Event Grid as a publisher, or to a function as Event Grid would."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -37,7 +37,7 @@ def sample_names() -> list[str]:
 
 def events(name: str, *, cloudevents: bool) -> list[Event]:
     """Return the events of a sample or a file, each of which has a function. Raises LocalError."""
-    found = list(_events(*_read(name)))
+    found = _events(*_read(name))
     for event in found:
         _function_for(event)
     return [to_cloudevent(event) if cloudevents else event for event in found]
@@ -66,9 +66,10 @@ async def publish(client: EventGridPublisherClient, event: Event, port: int) -> 
     """Publish an event, and return the HTTP status and text of the answer. Raises LocalError."""
     try:
         await client.send(dict(event))
-    except HttpResponseError as error:
-        return error.status_code or 0, error.message
-    except AzureError:
+    except AzureError as error:
+        # The client's error for a 404, which no Event Grid answers, has no status.
+        if isinstance(error, HttpResponseError) and error.status_code:
+            return error.status_code, error.message
         raise LocalError(
             f"no Event Grid on port {port}: start it with `python -m local up`, choose with "
             "--event-grid-port, or send to the function itself with --direct"
@@ -117,17 +118,16 @@ def _find(name: str) -> Path:
     )
 
 
-def _events(file: Path, body: bytes) -> Iterator[Event]:
+def _events(file: Path, body: bytes) -> list[Event]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise LocalError(f"{file} is not JSON ({error}); --function NAME sends it as it is") from None
-    for event in content if isinstance(content, list) else [content]:
-        if not isinstance(event, dict):
-            raise LocalError(
-                f"{file} holds something that is no JSON object; --function NAME sends it as it is"
-            )
-        yield event
+    found = content if isinstance(content, list) else [content]
+    if not found or not all(isinstance(event, dict) for event in found):
+        what = "something that is no JSON object" if found else "no event"
+        raise LocalError(f"{file} holds {what}; --function NAME sends it as it is")
+    return found
 
 
 def _delivery(label: str, event: Event, *, cloudevents: bool) -> Delivery:

@@ -18,8 +18,9 @@ import aiohttp
 import pytest
 from azure.storage.queue import QueueClient
 
-from local import ports, queues, sending, stack
-from local.errors import LocalError
+from local import __main__ as command_line
+from local import host, ports, queues, sending, stack
+from local.errors import AppNotLoadedError, LocalError
 from local.stack import PROJECT_DIR, Stack
 
 APP = """
@@ -163,6 +164,20 @@ class TestCommandLine:
             result = run("up", *port_options(first))
 
         assert (1, "") == (result.returncode, result.stdout)
+    async def test_sending_to_another_port_than_event_grids_is_an_error(self) -> None:
+        """An answer that is no Event Grid's, as from the endpoint's port, is not taken for its own."""
+
+        async def no_app() -> host.Invoker:
+            raise AppNotLoadedError
+
+        async with host.serving(no_app, 0) as port:
+            options = ("--event-grid-port", str(port))
+            result = await asyncio.to_thread(run, "send", "sms-received", *options)
+
+        assert (1, "") == (result.returncode, result.stdout)
+        assert_one_line(result.stderr)
+        assert f"no Event Grid on port {port}" in result.stderr
+
         assert_one_line(result.stderr)
         assert f"port {first + offset} " in result.stderr
         assert result.stderr.rstrip().endswith(option)
@@ -209,7 +224,7 @@ class TestDeliveries:
 
         assert ("sms", b"\xff{") == (delivery.function, delivery.body)
 
-    @pytest.mark.parametrize("text", ["{", "[1]", '{"eventType": "Other"}', "{}"])
+    @pytest.mark.parametrize("text", ["{", "[]", "[1]", '{"eventType": "Other"}', "{}"])
     def test_a_file_without_a_function_is_an_error(self, tmp_path: Path, text: str) -> None:
         """What no function takes is an error that offers to name one."""
         file = tmp_path / "event.json"
