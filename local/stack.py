@@ -98,20 +98,16 @@ async def running(
 
 
 def _require_free_ports(port: int, storage_port: int, event_grid_port: int) -> None:
-    if port:
-        ports.require_free(port, "the endpoint", "--port")
-    if event_grid_port:
-        ports.require_free(event_grid_port, "Event Grid", "--event-grid-port")
-    if port and port == event_grid_port:
-        raise LocalError(f"port {port} is both the endpoint's and Event Grid's: choose another with --port")
+    wanted = [(port, "the endpoint", "--port"), (event_grid_port, "Event Grid", "--event-grid-port")]
     for offset, service in enumerate(azurite.SERVICES) if storage_port else ():
-        ports.require_free(storage_port + offset, f"{service} storage", "--storage-port")
-    for taken, owner, option in (
-        (port, "the endpoint", "--port"),
-        (event_grid_port, "Event Grid", "--event-grid-port"),
-    ):
-        if storage_port and storage_port <= taken < storage_port + len(azurite.SERVICES):
-            raise LocalError(f"port {taken} is both {owner}'s and storage's: choose another with {option}")
+        wanted.append((storage_port + offset, f"{service} storage", "--storage-port"))
+    uses: dict[int, str] = {}
+    for number, use, option in wanted:
+        if number in uses:
+            raise LocalError(f"port {number} is for {uses[number]} and {use}: choose another with {option}")
+        if number:
+            ports.require_free(number, use, option)
+            uses[number] = use
 
 
 @contextmanager

@@ -167,8 +167,13 @@ class TestCommandLine:
     async def test_sending_to_another_port_than_event_grids_is_an_error(self) -> None:
         """An answer that is no Event Grid's, as from the endpoint's port, is not taken for its own."""
 
-        async def no_app() -> host.Invoker:
-            raise AppNotLoadedError
+    @pytest.mark.parametrize(("other", "option"), [(3, "--event-grid-port"), (2, "--storage-port")])
+    async def test_a_port_for_two_is_an_error(self, other: int, option: str) -> None:
+        """It is named before anything starts, with an option to change it."""
+        first = ports.free_block(4)
+        with pytest.raises(LocalError, match=f"port {first + other} is for .*{option}"):
+            async with stack.running(port=first + 3, storage_port=first, event_grid_port=first + other):
+                pass
 
         async with host.serving(no_app, 0) as port:
             options = ("--event-grid-port", str(port))
@@ -529,6 +534,19 @@ class TestWorker:
         tiny.edit(APP.replace('"echo"', '"renamed"'))
 
         assert [202, 404] == [await tiny.post("renamed"), await tiny.post("echo")]
+async def test_a_sample_that_takes_long_does_not_end_the_stack(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As one does whose handler is at a breakpoint: it is said, and the stack stays up."""
+    tiny.edit(APP.replace('"slow"', '"chat_message"'))
+    await tiny.stack.workers.loaded()
+    monkeypatch.setattr(sending, "RESPONSE_SECONDS", 0.5)
+
+    await command_line._send_samples(tiny.stack)
+
+    assert "not all samples were sent: no answer within" in capsys.readouterr().out
+
+
         await tiny.reported("the code changed: reloaded")
 
     async def test_an_invocation_outlives_an_edit(self, tiny: Tiny) -> None:
