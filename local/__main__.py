@@ -22,6 +22,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
+    _reach_this_machine_directly()
         return run(arguments)
     except (LocalError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -35,6 +36,12 @@ def main() -> int:
 
 def up(arguments: argparse.Namespace) -> int:
     return asyncio.run(_up(arguments))
+def _reach_this_machine_directly() -> None:
+    """Have no client, the app's included, ask a proxy for what runs here."""
+    elsewhere = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    os.environ["no_proxy"] = f"{elsewhere},{ports.HOST}"
+
+
 
 
 def send(arguments: argparse.Namespace) -> int:
