@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -14,15 +15,16 @@ from local.environment import app_environment
 from local.errors import LocalError
 from local.queues import Message, Peek
 from local.stack import DEFAULT_EVENT_GRID_PORT, DEFAULT_PORT, DEFAULT_STORAGE_PORT, PROJECT_DIR, Stack
+from local.terminal import printable
 from shared.settings import Settings, SettingsError
 
 
 def main() -> int:
     """Run a command and return the exit code."""
     arguments = _parser().parse_args()
+    _reach_this_machine_directly()
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
-    _reach_this_machine_directly()
         return run(arguments)
     except (LocalError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -34,14 +36,14 @@ def main() -> int:
         return 0
 
 
-def up(arguments: argparse.Namespace) -> int:
-    return asyncio.run(_up(arguments))
 def _reach_this_machine_directly() -> None:
     """Have no client, the app's included, ask a proxy for what runs here."""
     elsewhere = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
     os.environ["no_proxy"] = f"{elsewhere},{ports.HOST}"
 
 
+def up(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_up(arguments))
 
 
 def send(arguments: argparse.Namespace) -> int:
@@ -58,6 +60,8 @@ def outcomes(arguments: argparse.Namespace) -> int:
     else:
         _print_rows(messages)
     _print_more(peeks)
+    if empty := [peek.queue for peek in peeks if not peek.messages and not peek.more]:
+        print(f"nothing in {', '.join(empty)}", file=sys.stderr)
     return 0
 
 
@@ -123,11 +127,12 @@ def _add_send(commands: _Commands) -> None:
         metavar="NAME|FILE",
         help=f"a sample or a file of events; the samples are {', '.join(sending.sample_names())}",
     )
-    command.add_argument("--cloudevents", action="store_true", help="send in the schema of CloudEvents 1.0")
     command.add_argument(
         "--direct", action="store_true", help="send to the functions themselves, and show their answers"
     )
-    command.add_argument(
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--cloudevents", action="store_true", help="send in the schema of CloudEvents 1.0")
+    form.add_argument(
         "--function",
         metavar="NAME",
         help="send to this function itself, files exactly as they are, right or wrong",
@@ -144,7 +149,7 @@ def _add_outcomes(commands: _Commands) -> None:
         f"Show the oldest {queues.PEEK_LIMIT} messages of each queue, and leave them there.",
     )
     command.add_argument(
-        "queues", nargs="*", metavar="QUEUE", help="a queue's name (default: all of the app's)"
+        "queues", type=_queue, nargs="*", metavar="QUEUE", help="a queue's name (default: all of the app's)"
     )
     command.add_argument("--json", action="store_true", help="print whole documents, one a line")
     _add_storage_port(command)
@@ -177,10 +182,10 @@ def _add_event_grid_port(command: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str, last: int = 65_535) -> int:
-    port = int(text)
-    if not 0 <= port <= last:
-        raise argparse.ArgumentTypeError(f"{port} is not between 0 and {last}")
-    return port
+    with suppress(ValueError):
+        if 1 <= int(text) <= last:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to {last}")
 
 
 def _storage_port(text: str) -> int:
@@ -188,10 +193,18 @@ def _storage_port(text: str) -> int:
 
 
 def _time_scale(text: str) -> float:
-    scale = float(text)
-    if not 0 < scale < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
-    return scale
+    with suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+
+
+def _queue(text: str) -> str:
+    if re.fullmatch(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", text):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not a queue's name: 3 to 63 lower-case letters, digits and single dashes"
+    )
 
 
 async def _up(arguments: argparse.Namespace) -> int:
@@ -309,7 +322,7 @@ def _queue_names(storage_port: int) -> list[str]:
 
 def _print_rows(messages: Iterable[Message]) -> None:
     for queue, outcome_type, event_id in map(queues.row, messages):
-        _say(f"{queue:<17} {outcome_type:<35} {event_id}")
+        _say(printable(f"{queue:<17} {outcome_type:<35} {event_id}"))
 
 
 def _print_more(peeks: Iterable[Peek]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -117,13 +118,33 @@ class TestCommandLine:
         assert 2 == result.returncode
         assert result.stderr.startswith("usage: python -m local")
 
-    @pytest.mark.parametrize("scale", ["0", "-1", "inf", "nan", "fast"])
-    def test_time_goes_forward(self, scale: str) -> None:
-        """A time scale that is no number above 0 is a usage error."""
-        result = run("up", "--time-scale", scale)
+    @pytest.mark.parametrize(
+        ("arguments", "error"),
+        [
+            *(
+                (f"up --time-scale {scale}", f"--time-scale: '{scale}' is not a number above 0")
+                for scale in ("0", "-1", "inf", "nan", "fast")
+            ),
+            *(
+                (f"up --port {port}", f"--port: '{port}' is not a port from 1 to 65535")
+                for port in ("0", "65536", "-1", "http")
+            ),
+            ("up --storage-port 65534", "--storage-port: '65534' is not a port from 1 to 65533"),
+            *(
+                (f"outcomes {queue}", f"QUEUE: '{queue.strip("'")}' is not a queue's name")
+                for queue in ("''", "ACS_sms", "a--b", "aa", "a" * 64)
+            ),
+            ("send sms-received --function sms --cloudevents", "--cloudevents: not allowed with"),
+        ],
+    )
+    def test_wrong_arguments_are_told_in_words(
+        self, arguments: str, error: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What an argument should be, as a usage error, before anything else."""
+        with pytest.raises(SystemExit, match="2"):
+            command_line._parser().parse_args(shlex.split(arguments))
 
-        assert 2 == result.returncode
-        assert "--time-scale" in result.stderr
+        assert error in capsys.readouterr().err
 
     def test_an_unknown_sample_lists_the_samples(self) -> None:
         """A name that is neither sample nor file is an error that lists the samples."""
@@ -142,6 +163,20 @@ class TestCommandLine:
         assert 1 == result.returncode
         assert_one_line(result.stderr)
         assert f"port {port}" in result.stderr
+
+    async def test_sending_to_another_port_than_event_grids_is_an_error(self) -> None:
+        """An answer that is no Event Grid's, as from the endpoint's port, is not taken for its own."""
+
+        async def no_app() -> host.Invoker:
+            raise AppNotLoadedError
+
+        async with host.serving(no_app, 0) as port:
+            options = ("--event-grid-port", str(port))
+            result = await asyncio.to_thread(run, "send", "sms-received", *options)
+
+        assert (1, "") == (result.returncode, result.stdout)
+        assert_one_line(result.stderr)
+        assert f"no Event Grid on port {port}" in result.stderr
 
     def test_unreachable_storage_is_an_error(self) -> None:
         """Where no storage answers, the error comes soon and says how to start it."""
@@ -164,8 +199,9 @@ class TestCommandLine:
             result = run("up", *port_options(first))
 
         assert (1, "") == (result.returncode, result.stdout)
-    async def test_sending_to_another_port_than_event_grids_is_an_error(self) -> None:
-        """An answer that is no Event Grid's, as from the endpoint's port, is not taken for its own."""
+        assert_one_line(result.stderr)
+        assert f"port {first + offset} " in result.stderr
+        assert result.stderr.rstrip().endswith(option)
 
     @pytest.mark.parametrize(("other", "option"), [(3, "--event-grid-port"), (2, "--storage-port")])
     async def test_a_port_for_two_is_an_error(self, other: int, option: str) -> None:
@@ -175,17 +211,19 @@ class TestCommandLine:
             async with stack.running(port=first + 3, storage_port=first, event_grid_port=first + other):
                 pass
 
-        async with host.serving(no_app, 0) as port:
-            options = ("--event-grid-port", str(port))
-            result = await asyncio.to_thread(run, "send", "sms-received", *options)
+    def test_a_hang_up_that_is_ignored_stays_so(self) -> None:
+        """`nohup` has the stack outlive its terminal."""
 
-        assert (1, "") == (result.returncode, result.stdout)
-        assert_one_line(result.stderr)
-        assert f"no Event Grid on port {port}" in result.stderr
+        async def hang_up() -> None:
+            command_line._cancel_on_signals()
+            signal.raise_signal(signal.SIGHUP)
+            await asyncio.sleep(0.1)
 
-        assert_one_line(result.stderr)
-        assert f"port {first + offset} " in result.stderr
-        assert result.stderr.rstrip().endswith(option)
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            asyncio.run(hang_up())
+        finally:
+            signal.signal(signal.SIGHUP, before)
 
 
 class TestDeliveries:
@@ -334,6 +372,7 @@ class TestUp:
         assert ["acs-sms", "acs-chat-thread", "acs-membership"] == [
             line.split()[0] for line in shown.stdout.splitlines()
         ]
+        assert "nothing in acs-chat-message, acs-dead-letter\n" == shown.stderr
 
     def test_what_event_grid_refuses_is_shown(self, tmp_path: Path) -> None:
         """An event without an id is not accepted: the answer says why, and the exit code is 1."""
@@ -422,6 +461,13 @@ class TestOutcomes:
         assert [f"no outcome {number}" for number in range(queues.PEEK_LIMIT)] == shown.stdout.splitlines()
         assert "acs-sms: 2 more not shown\n" == shown.stderr
 
+    def test_an_event_cannot_command_the_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """What its id holds besides what can be printed is escaped."""
+        document = json.dumps({"type": "acs.sms.received", "id": "\x1b[2Jé\u202e:acs.sms.received"})
+        command_line._print_rows([queues.Message("acs-sms", "1", document)])
+
+        assert capsys.readouterr().out.rstrip().endswith(r" \x1b[2Jé\u202e")
+
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds, for 10 seconds at most."""
@@ -488,6 +534,19 @@ async def _tiny(make_tiny: Callable[[], Path]) -> AsyncIterator[Tiny]:
         yield Tiny(running, folder, reports)
 
 
+async def test_a_sample_that_takes_long_does_not_end_the_stack(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As one does whose handler is at a breakpoint: it is said, and the stack stays up."""
+    tiny.edit(APP.replace('"slow"', '"chat_message"'))
+    await tiny.stack.workers.loaded()
+    monkeypatch.setattr(sending, "RESPONSE_SECONDS", 0.5)
+
+    await command_line._send_samples(tiny.stack)
+
+    assert "not all samples were sent: no answer within" in capsys.readouterr().out
+
+
 class TestWorker:
     """The app in Microsoft's worker runtime, in a process of its own."""
 
@@ -537,19 +596,6 @@ class TestWorker:
         tiny.edit(APP.replace('"echo"', '"renamed"'))
 
         assert [202, 404] == [await tiny.post("renamed"), await tiny.post("echo")]
-async def test_a_sample_that_takes_long_does_not_end_the_stack(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As one does whose handler is at a breakpoint: it is said, and the stack stays up."""
-    tiny.edit(APP.replace('"slow"', '"chat_message"'))
-    await tiny.stack.workers.loaded()
-    monkeypatch.setattr(sending, "RESPONSE_SECONDS", 0.5)
-
-    await command_line._send_samples(tiny.stack)
-
-    assert "not all samples were sent: no answer within" in capsys.readouterr().out
-
-
         await tiny.reported("the code changed: reloaded")
 
     async def test_an_invocation_outlives_an_edit(self, tiny: Tiny) -> None:
