@@ -264,13 +264,27 @@ def _compare(published: set[Key], found: Counter[Key], settings: Settings, retri
     )
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what this process and those that it starts write to standard error: a record of each delivery."""
+    terminal = os.dup(2)
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
 def main() -> int:
     """Run the soak that the command line asks for; the exit code tells whether anything was lost."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=600)
     arguments = parser.parse_args()
-    result = asyncio.run(soak(arguments.events, arguments.seconds))
+    with _quiet():
+        result = asyncio.run(soak(arguments.events, arguments.seconds))
     print(result)  # noqa: T201 - it talks to a terminal
     return 1 if result.lost or result.strays else 0
 
