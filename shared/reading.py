@@ -7,12 +7,6 @@ from azure.core.messaging import CloudEvent
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
-    from azure.storage.blob.aio import ContainerClient as AsyncContainerClient
-
-
-def container_url(container: "ContainerClient | AsyncContainerClient") -> str:
-    """Return a container's URL without the signature that a client may have been given in it."""
-    return str(container.url).partition("?")[0]
 
 
 def blob_name(reference: str, container_name: str) -> str:

@@ -3,9 +3,10 @@
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Self
+
+from msgspec import Struct
 
 QUEUE_SETTINGS: Mapping[str, tuple[str, str]] = {
     "sms": ("SMS_QUEUE", "acs-sms"),
@@ -28,8 +29,7 @@ class SettingsError(Exception):
     """An app setting that is missing or wrong; names the key and what it should look like, not its value."""
 
 
-@dataclass(frozen=True)
-class IdentityStorage:
+class IdentityStorage(Struct, frozen=True):
     """A storage account reached with a managed identity or the developer's own login."""
 
     queue_service_uri: str
@@ -50,8 +50,7 @@ class IdentityStorage:
         return self.blob_service_uri
 
 
-@dataclass(frozen=True)
-class ConnectionStringStorage:
+class ConnectionStringStorage(Struct, frozen=True):
     """A storage account reached with a connection string."""
 
     connection_string: str
@@ -63,8 +62,7 @@ class ConnectionStringStorage:
         return "ConnectionStringStorage(...)"
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Every setting of the app."""
 
     storage: ConnectionStringStorage | IdentityStorage

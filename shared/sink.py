@@ -25,7 +25,6 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from shared.identity import Identity, TokenError
 from shared.outcomes import Outcome
-from shared.reading import container_url
 from shared.settings import ConnectionStringStorage, IdentityStorage, Settings, SettingsError, get_settings
 from shared.telemetry import traceparent
 
@@ -130,7 +129,8 @@ class QueueSink:
         )
         async with self._writing(f"container {container.container_name} (OVERSIZE_CONTAINER)", deadline):
             await _creating(upload, container.create_container)
-        return f"{container_url(container)}/{name}"
+        url, _, _ = str(container.url).partition("?")  # after which it may have a signature
+        return f"{url}/{name}"
 
     @asynccontextmanager
     async def _writing(self, place: str, deadline: float) -> AsyncIterator[None]:

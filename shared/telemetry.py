@@ -9,10 +9,11 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from enum import StrEnum
 from time import perf_counter
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -37,8 +38,7 @@ class Fate(StrEnum):
 _LEVELS = {Fate.DEAD_LETTERED: logging.WARNING, Fate.RAISED: logging.ERROR}
 
 
-@dataclass(slots=True)
-class Delivery:
+class Delivery(Struct):
     """What is known of one delivery while it is handled."""
 
     function: str

@@ -6,7 +6,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
