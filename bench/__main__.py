@@ -27,7 +27,7 @@ class _Effort:
     memory_events: int
 
 
-_FULL = _Effort(9, 3, 50, 2, 0.2, 100_000)
+_FULL = _Effort(12, 3, 50, 2, 0.2, 100_000)
 _QUICK = _Effort(2, 3, 20, 2, 0.1, 5_000)
 
 

@@ -4,9 +4,9 @@ from time import perf_counter
 
 from bench.events import sms
 from bench.figures import COLD_START, Figure, Samples
-from bench.processes import APPS, ASYNC_CLIENT, DOCUMENTATION, EMPTY, OURS, Child, null_storage
+from bench.processes import APPS, DOCUMENTATION, EMPTY, OURS, Child, null_storage
 
-_SUBJECTS = (OURS, DOCUMENTATION, ASYNC_CLIENT, EMPTY)
+_SUBJECTS = (OURS, DOCUMENTATION, EMPTY)
 
 
 def measure(repetitions: int) -> list[Figure]:
