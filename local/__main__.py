@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +15,7 @@ from local.errors import LocalError
 from local.queues import Message, Peek
 from local.stack import DEFAULT_EVENT_GRID_PORT, DEFAULT_PORT, DEFAULT_STORAGE_PORT, PROJECT_DIR, Stack
 from local.terminal import printable
-from shared.settings import Settings, SettingsError
+from shared.settings import Settings, SettingsError, is_name
 
 
 def main() -> int:
@@ -200,7 +199,7 @@ def _time_scale(text: str) -> float:
 
 
 def _queue(text: str) -> str:
-    if re.fullmatch(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", text):
+    if is_name(text):
         return text
     raise argparse.ArgumentTypeError(
         f"{text!r} is not a queue's name: 3 to 63 lower-case letters, digits and single dashes"

@@ -4,26 +4,25 @@ import argparse
 import math
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import msgspec
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ResourceNotFoundError,
-)
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 
+from local.terminal import printable
 from ops import endpoint
-from ops.errors import OpsError
-from ops.letters import UNREADABLE, Letter, Letters, age, aligned, counts, table
+from ops.errors import OpsError, fault
+from ops.letters import LEFT, TAKEN, UNDECODABLE, Letter, Letters, age, aligned, counts, table
 from ops.runs import collected, dead_lettered_again, each
 from ops.storage import Storage, connected
-from shared.settings import QUEUE_SETTINGS, Settings, SettingsError
+from shared.settings import QUEUE_SETTINGS, Settings, SettingsError, is_name
 
 DEFAULT_TO = "http://127.0.0.1:7071"
 DEFAULT_RATE = 50.0
+LOWEST_RATE = 0.01
 KEY_VARIABLE = "EVENTGRID_KEY"
 
 type Command = Callable[[Storage, argparse.Namespace], int]
@@ -34,18 +33,20 @@ def main() -> int:
     arguments = _parser().parse_args()
     run: Command = arguments.run
     try:
-        with connected(Settings.from_environ(os.environ)) as storage:
-            return run(storage, arguments)
+        settings = Settings.from_environ(os.environ)
+        with connected(settings) as storage:
+            code = run(storage, arguments)
+        sys.stdout.flush()
     except (OpsError, SettingsError) as error:
-        return _fail(str(error))
+        return _fail(f"error: {error}", error)
     except AzureError as error:
-        return _fail(_fault(error))
+        return _fail(f"error: {fault(error, settings.storage.setting)}", error)
     except KeyboardInterrupt as stop:
-        print(str(stop) or "stopped", file=sys.stderr)
-        return 130
+        return _fail("stopped", stop, code=130)
     except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return code
 
 
 def queues(storage: Storage, _: argparse.Namespace) -> int:
@@ -60,10 +61,7 @@ def list_(storage: Storage, arguments: argparse.Namespace) -> int:
     """Print the dead letters as a table."""
     with collected(_letters(storage, arguments)) as letters:
         chosen = _chosen(letters, arguments)
-        print(
-            "\n".join(table(chosen, show_data=arguments.show_data)) if chosen else "no dead letters",
-            flush=True,
-        )
+        print("\n".join(table(chosen, show_data=arguments.show_data)) if chosen else "no dead letters")
     return 0
 
 
@@ -85,72 +83,73 @@ def replay(storage: Storage, arguments: argparse.Namespace) -> int:
     """Post events again, and remove the dead letters of those that were accepted."""
     if arguments.to is None and not endpoint.is_local(storage.url):
         raise OpsError("these dead letters are not of this machine: say with --to where their app is")
-    to, key = arguments.to or DEFAULT_TO, arguments.key or os.environ.get(KEY_VARIABLE)
+    to = arguments.to or DEFAULT_TO
     store = _letters(storage, arguments)
     accepted: set[str] = set()
 
     def step(letter: Letter) -> str:
         if letter.original is None or letter.target is None:
-            return "without an event or a function for it"
-        if not store.hold(letter):
-            return "taken by somebody else"
-        if not endpoint.post(to, key, letter.target, letter.original):
-            return "failed"
+            return LEFT.get(letter.reason, "left: no function for it")
+        if why := store.hold(letter):
+            return why
+        if not endpoint.post(to, arguments.key, letter.target, letter.original):
+            return "left: the app did not take it, its log says why"
         # Refused again, it has been dead-lettered anew before this answer: either way this one is done.
         accepted.add(letter.key)
-        return "accepted" if store.remove(letter) else "accepted, but taken by somebody else"
+        return "accepted" if store.remove(letter) else f"accepted, but {TAKEN}"
 
     with collected(store) as letters:
         chosen = _chosen(letters, arguments)
         if not arguments.yes:
-            return _dry_run(f"post to {to} and remove", chosen)
-        known = {letter.id for letter in letters} | _ids(storage, arguments)
+            return _dry_run(f"post to {to} and remove", chosen, store)
         words = each(chosen, step, "accepted", pause=1 / arguments.rate)
-    again = dead_lettered_again(storage.queue_letters(), known, accepted)
+    again = dead_lettered_again(storage.queue_letters(), accepted)
     if again:
-        print("\n".join(["of these, dead-lettered again:", *again]))
+        print("\n".join(["of these events there are dead letters:", *again]))
     return 1 if again or set(words) - {"accepted"} else 0
 
 
 def purge(storage: Storage, arguments: argparse.Namespace) -> int:
-    """Remove dead letters for ever; what is no dead letter only when asked for by that reason."""
+    """Remove dead letters for ever; what cannot be read only when asked for by its reason."""
     store = _letters(storage, arguments)
+
+    def step(letter: Letter) -> str:
+        return store.hold(letter) or ("purged" if store.remove(letter) else TAKEN)
+
     with collected(store) as letters:
-        chosen = [
-            letter
-            for letter in _chosen(letters, arguments)
-            if letter.reason != UNREADABLE or arguments.reason == UNREADABLE
-        ]
+        chosen = _chosen(letters, arguments)
+        left = Counter(letter.reason for letter in chosen if letter.reason in LEFT and not arguments.reason)
+        for reason, count in left.items():
+            print(f"{count} {LEFT[reason]} (--reason {reason} purges it)")
+        chosen = [letter for letter in chosen if letter.reason not in left]
         if not arguments.yes:
-            return _dry_run("remove for ever", chosen)
-        each(chosen, lambda letter: "purged" if store.remove(letter) else "taken by somebody else", "purged")
-    return 0
+            return _dry_run("remove for ever", chosen, store)
+        words = each(chosen, step, "purged")
+    return 1 if set(words) - {"purged"} else 0
 
 
 def _letters(storage: Storage, arguments: argparse.Namespace) -> Letters:
+    if arguments.blobs is None:
+        return storage.queue_letters()
     if arguments.blobs == storage.settings.oversize_container:
         raise OpsError(f"the container {arguments.blobs} holds the app's own documents, not Event Grid's")
-    return storage.blob_letters(arguments.blobs) if arguments.blobs else storage.queue_letters()
-
-
-def _ids(storage: Storage, arguments: argparse.Namespace) -> set[str]:
-    """Return the ids of the app's own dead letters, when it is others that are replayed."""
-    if not arguments.blobs:
-        return set()
-    with collected(storage.queue_letters()) as letters:
-        return {letter.id for letter in letters}
+    return storage.blob_letters(arguments.blobs)
 
 
 def _chosen(letters: Sequence[Letter], arguments: argparse.Namespace) -> list[Letter]:
-    return [
+    chosen = [
         letter
         for letter in letters
-        if arguments.reason in (None, letter.reason) and arguments.function in (None, letter.function)
+        if arguments.reason in (None, letter.listed_reason) and arguments.function in (None, letter.function)
     ]
+    if letters and not chosen:
+        raise OpsError(f"none of {len(letters)} dead letters has this reason and function")
+    return chosen
 
 
-def _dry_run(what: str, chosen: Sequence[Letter]) -> int:
-    print("\n".join([f"would {what} {len(chosen)} dead letters; --yes does it", *counts(chosen)]))
+def _dry_run(what: str, chosen: Sequence[Letter], store: Letters) -> int:
+    would = f"would {what} {len(chosen)} dead letters of {store.place}; --yes does it"
+    print("\n".join([would, *counts(chosen)]))
     return 0
 
 
@@ -165,29 +164,14 @@ def _depth(storage: Storage, name: str) -> tuple[str, str]:
 
 
 def _formatted(document: bytes) -> str:
-    try:
-        return msgspec.json.format(document, indent=2).decode()
-    except ValueError:
-        return ascii(document.decode(errors="backslashreplace"))
+    with suppress(*UNDECODABLE):
+        document = msgspec.json.format(document, indent=2)
+    return "\n".join(map(printable, document.decode(errors="backslashreplace").split("\n")))
 
 
-def _fault(error: AzureError) -> str:
-    code = getattr(error, "error_code", None) or ""
-    code = getattr(code, "value", code)
-    match error:
-        case HttpResponseError(status_code=403) if code == "AuthorizationPermissionMismatch":
-            return "you lack the roles Storage Queue Data Contributor and Storage Blob Data Contributor"
-        case HttpResponseError(status_code=int(status)):
-            return f"storage answered {status} {code}".rstrip()
-        case ClientAuthenticationError():
-            return "cannot sign in to storage: is OutcomesStorage right, or is `az login` needed?"
-        case _:
-            return "storage could not be reached: is OutcomesStorage right?"
-
-
-def _fail(text: str) -> int:
-    print(f"error: {text}", file=sys.stderr)
-    return 1
+def _fail(text: str, error: BaseException, *, code: int = 1) -> int:
+    print(text, *getattr(error, "__notes__", ()), file=sys.stderr)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -210,15 +194,15 @@ def _add(
     commands: _Commands, name: str, run: Command, summary: str, more: str = ""
 ) -> argparse.ArgumentParser:
     description = f"{summary[0].upper()}{summary[1:]}. {more}"
-    command = commands.add_parser(name, help=summary, description=description)
+    command = commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
     command.set_defaults(run=run)
     return command
 
 
 def _add_dead_letters(commands: _Commands) -> None:
     hidden = (
-        "All of the queue is read, and hidden from other readers meanwhile: until the command ends, or for "
-        "two minutes where it is killed."
+        "All of the queue is read, and hidden from other readers meanwhile: for two minutes, or until the "
+        "command ends."
     )
     listing = _add(commands, "list", list_, "list the dead letters, with nothing personal", hidden)
     listing.add_argument("--show-data", action="store_true", help="show any event id and type as it is")
@@ -237,6 +221,8 @@ def _add_dead_letters(commands: _Commands) -> None:
     )
     replaying.add_argument(
         "--key",
+        type=_key,
+        default=os.environ.get(KEY_VARIABLE),
         help=f"its system key eventgrid_extension (default: ${KEY_VARIABLE}, which `ps` does not show)",
     )
     replaying.add_argument(
@@ -247,8 +233,7 @@ def _add_dead_letters(commands: _Commands) -> None:
         "purge",
         purge,
         "remove dead letters for ever",
-        f"What is {UNREADABLE}, no dead letter or without its blob, goes only with --reason {UNREADABLE}. "
-        f"{hidden}",
+        f"What is {' or '.join(LEFT)} goes only with that --reason. {hidden}",
     )
     for command in (replaying, purging):
         command.add_argument("--yes", action="store_true", help="do it, rather than say what would be done")
@@ -257,24 +242,42 @@ def _add_dead_letters(commands: _Commands) -> None:
         command.add_argument("--function", choices=QUEUE_SETTINGS, help="only dead letters of this function")
     for command in (listing, showing, replaying, purging):
         command.add_argument(
-            "--blobs", metavar="CONTAINER", help="Event Grid's own dead letters, in this blob container"
+            "--blobs",
+            type=_container,
+            metavar="CONTAINER",
+            help="Event Grid's own dead letters, in this blob container",
         )
 
 
-def _url(text: str) -> str:
-    scheme = urlsplit(text).scheme
-    if not urlsplit(text).hostname or not (
-        scheme == "https" or (scheme == "http" and endpoint.is_local(text))
-    ):
-        raise argparse.ArgumentTypeError("should be https://HOST, or http://HOST:PORT on this machine")
+def _container(text: str) -> str:
+    if not is_name(text):
+        raise argparse.ArgumentTypeError("should be 3 to 63 lower-case letters, digits and single dashes")
     return text
 
 
+def _key(text: str) -> str:
+    if not (text.isascii() and text.strip().isprintable()):
+        raise argparse.ArgumentTypeError(f"it, or ${KEY_VARIABLE}, should be printable ASCII")
+    return text.strip()
+
+
+def _url(text: str) -> str:
+    with suppress(ValueError):
+        url = urlsplit(text)
+        safe = text.isascii() and text.isprintable() and not set(text) & set(" @?#")
+        secure = url.scheme == "https" or (url.scheme == "http" and endpoint.is_local(text))
+        if safe and secure and url.hostname and url.port != 0:
+            return text
+    raise argparse.ArgumentTypeError(
+        "should be https://HOST, or http://HOST:PORT on this machine, without a user, query or fragment"
+    )
+
+
 def _rate(text: str) -> float:
-    rate = float(text)
-    if not 0 < rate < math.inf:
-        raise argparse.ArgumentTypeError("should be a number above 0")
-    return rate
+    with suppress(ValueError):
+        if LOWEST_RATE <= float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"should be a number, at least {LOWEST_RATE}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Event Grid's dead letters: blobs of JSON arrays, with the events that it could not deliver to the app."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
 from ops.errors import OpsError
-from ops.letters import CONNECTIONS, UNREADABLE, Letter
+from ops.letters import CONNECTIONS, UNDECODABLE, UNREADABLE, Letter
 from shared.envelope import text_at
 from shared.outcomes import DEAD_LETTER_TYPE
 from shared.payloads import PAYLOADS
@@ -31,6 +32,10 @@ _ADDED = {
 """What Event Grid adds to an event, in lower case: as it spells it in the schema of CloudEvents."""
 
 
+_NAME = re.compile(r"[^/]+/[0-9]{4}(/[0-9]{1,2}){3}/[\w-]+\.json")
+"""What Event Grid calls its blobs: SUBSCRIPTION/YEAR/MONTH/DAY/HOUR/GUID.json. Others are none of its."""
+
+
 @dataclass
 class _Blob:
     name: str
@@ -43,7 +48,10 @@ class _Blob:
 class BlobLetters:
     """The events in the blobs of a container; those removed are taken out of their blob, the last with it."""
 
+    hidden = 0
+
     def __init__(self, container: ContainerClient) -> None:
+        self.place = f"the container {container.container_name}"
         self._container = container
         self._blobs: dict[str, _Blob] = {}
 
@@ -52,16 +60,16 @@ class BlobLetters:
         letters: list[Letter] = []
         try:
             with ThreadPoolExecutor(CONNECTIONS) as threads:
-                for read in threads.map(self._read, self._container.list_blob_names()):
+                names = filter(_NAME.fullmatch, self._container.list_blob_names())
+                for read in threads.map(self._read, names):
                     letters += read
                     report(len(letters))
         except ResourceNotFoundError:
             raise OpsError(f"there is no blob container {self._container.container_name}") from None
         return letters
 
-    def hold(self, letter: Letter) -> bool:  # noqa: ARG002 - nothing takes a blob away by itself
+    def hold(self, letter: Letter) -> None:
         """Do nothing: a blob that was changed since is found out when it is removed."""
-        return True
 
     def remove(self, letter: Letter) -> bool:
         """Take the event out of its blob, or delete the blob with its last event."""
@@ -96,7 +104,7 @@ class BlobLetters:
             return []
         try:
             events = [bytes(event) for event in msgspec.json.decode(content, type=list[msgspec.Raw])]
-        except ValueError:
+        except UNDECODABLE:
             events = [content]
         blob = _Blob(name, str(download.properties.etag), events)
         letters = [_letter(name, event, download.properties.last_modified) for event in events]
@@ -109,7 +117,7 @@ def _letter(name: str, event: bytes, since: datetime) -> Letter:
     try:
         document = msgspec.json.decode(event, type=dict[str, msgspec.Raw])
         values = msgspec.json.decode(event)
-    except (ValueError, RecursionError):
+    except UNDECODABLE:
         document, values = {}, None
     reason = text_at(values, "deadLetterReason", "deadletterreason")
     if reason is None:

@@ -6,7 +6,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from ops.errors import OpsError
 
@@ -28,6 +28,7 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 _OPENER = build_opener(_NoRedirects)
+_LOCAL_OPENER = build_opener(_NoRedirects, ProxyHandler({}))
 
 
 def is_local(url: str) -> bool:
@@ -50,14 +51,15 @@ def post(base: str, key: str | None, function: str, event: bytes) -> bool:
         headers["x-functions-key"] = key
     request = Request(url, event, headers, method="POST")  # noqa: S310 - the command line takes only http(s)
     try:
-        with _OPENER.open(request, timeout=POST_SECONDS) as response:
+        opener = _LOCAL_OPENER if is_local(base) else _OPENER
+        with opener.open(request, timeout=POST_SECONDS) as response:
             status = response.status
     except HTTPError as error:
         status = error.code
         error.close()
     except TimeoutError:
         raise OpsError(f"{base} did not answer within {POST_SECONDS:.0f} seconds") from None
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, UnicodeError) as error:
         raise OpsError(f"cannot reach {base}: {getattr(error, 'reason', error)}") from None
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise OpsError(f"{base} answered {status}: --key should be the system key eventgrid_extension")

@@ -6,12 +6,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from local.terminal import printable
 from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
 from shared.telemetry import harmless_id
 
 UNREADABLE = "unreadable"
-"""The reason of what is no dead letter, or whose blob is gone."""
+"""The reason of what is no dead letter."""
+
+BLOB_NOT_FOUND = "blob_not_found"
+"""The reason of a message that refers to a blob which is not there."""
+
+LEFT = {
+    UNREADABLE: "left: no dead letter can be read from it",
+    BLOB_NOT_FOUND: "left: its blob is not found, is OVERSIZE_CONTAINER right?",
+}
+"""What becomes of these two, as long as they are not purged by that very reason."""
+
+TAKEN = "left: another reader had it"
+
+UNDECODABLE = (ValueError, RecursionError)
+"""What decoding raises for what is no JSON, or is nested too deeply."""
 
 CONNECTIONS = 8
 """How many requests are under way at once; a storage client keeps ten connections."""
@@ -37,6 +52,11 @@ class Letter:
     """The id of the dead letter that the app writes of this event: the same every time."""
 
     @property
+    def listed_reason(self) -> str:
+        """The reason as it is safe to show."""
+        return self.reason if re.fullmatch(r"[A-Za-z_]{1,60}", self.reason) else "unusual"
+
+    @property
     def target(self) -> str | None:
         """The function that takes this type of event, or else the one that refused it."""
         payload = PAYLOADS.get(self.event_type or "")
@@ -48,16 +68,20 @@ class Letter:
 class Letters(Protocol):
     """Where dead letters are."""
 
+    place: str
+    hidden: int
+    """About how many there were that could not be collected."""
+
     def collect(self, report: Callable[[int], None]) -> list[Letter]:
         """Return all of them, telling now and then how many there are so far."""
         ...
 
-    def hold(self, letter: Letter) -> bool:
-        """Make sure that it is still there, and stays for a minute; False where somebody else took it."""
+    def hold(self, letter: Letter) -> str | None:
+        """Make sure that it is there, and stays for a minute; return a word for why it has to be left."""
         ...
 
     def remove(self, letter: Letter) -> bool:
-        """Remove it for ever; False where somebody else took it."""
+        """Remove it for ever; False where another reader had it."""
         ...
 
     def release(self) -> None:
@@ -91,7 +115,7 @@ def counts(letters: Iterable[Letter]) -> list[str]:
     """Return one line for each reason and function."""
     groups: dict[tuple[str, str], int] = {}
     for letter in letters:
-        group = (_word(letter.reason), _function(letter))
+        group = (letter.listed_reason, _function(letter))
         groups[group] = groups.get(group, 0) + 1
     return aligned([(f"{count:>7}", *group) for group, count in sorted(groups.items())]) if groups else []
 
@@ -99,12 +123,12 @@ def counts(letters: Iterable[Letter]) -> list[str]:
 def _row(letter: Letter, short: int, *, show_data: bool) -> Sequence[str]:
     return (
         letter.id[:short],
-        _word(letter.reason),
+        letter.listed_reason,
         _function(letter),
-        _printable(letter.event_id) if show_data else harmless_id(letter.event_id),
-        (_printable(letter.event_type) if show_data else _known_type(letter.event_type)).removeprefix(
-            "Microsoft.Communication."
-        ),
+        printable(letter.event_id or "none") if show_data else harmless_id(letter.event_id),
+        (
+            printable(letter.event_type or "none") if show_data else _known_type(letter.event_type)
+        ).removeprefix("Microsoft.Communication."),
         age(letter.since),
     )
 
@@ -115,18 +139,9 @@ def _short_length(letters: Sequence[Letter]) -> int:
     return next(n for n in range(_SHORT, 100) if len({text[:n] for text in ids}) == len(ids))
 
 
-def _word(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z_]{1,60}", text) else "unusual"
-
-
 def _function(letter: Letter) -> str:
     return letter.function if letter.function and letter.function in QUEUE_SETTINGS else "unknown"
 
 
 def _known_type(text: str | None) -> str:
     return text if text and text in PAYLOADS else "unknown"
-
-
-def _printable(text: str | None) -> str:
-    """Return a sender's text with what could command a terminal escaped."""
-    return "none" if text is None else text if text.isprintable() else ascii(text)

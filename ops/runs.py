@@ -3,11 +3,13 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from operator import attrgetter
 from threading import Lock
+
+from azure.core.exceptions import AzureError
 
 from ops.errors import OpsError
 from ops.letters import CONNECTIONS, Letter, Letters, counts
@@ -38,6 +40,9 @@ def collected(store: Letters) -> Iterator[list[Letter]]:
     progress = Progress()
     try:
         letters = store.collect(lambda count: progress(f"{count} dead letters read"))
+        if store.hidden:
+            hidden = "hidden, by another command or for two minutes by one that was killed"
+            print(f"about {store.hidden} more are {hidden}", file=sys.stderr)
         yield sorted(letters, key=attrgetter("since"))
     finally:
         store.release()
@@ -46,10 +51,11 @@ def collected(store: Letters) -> Iterator[list[Letter]]:
 def each(letters: Sequence[Letter], step: Step, done: str, pause: float = 0.0) -> Counter[str]:
     """Take each dead letter through a step and count the words; `done` is the word for those removed.
 
-    An end before the end lets the steps that have begun come to theirs, and says how far it came.
+    An end before the end lets the steps that have begun come to theirs, and notes how far it came.
     """
     progress, lock = Progress(), Lock()
     words: Counter[str] = Counter()
+    running: set[Future[None]] = set()
 
     def counted(letter: Letter) -> None:
         word = step(letter)
@@ -58,35 +64,41 @@ def each(letters: Sequence[Letter], step: Step, done: str, pause: float = 0.0) -
             progress(f"{words.total()} of {len(letters)}: {_sentence(words)}")
 
     try:
-        _concurrently(counted, _paced(letters, pause))
-    except (KeyboardInterrupt, OpsError) as error:
-        so_far = f"{words[done]} of {len(letters)} {done}, the rest are left"
-        if isinstance(error, OpsError):
-            raise OpsError(f"{error} ({so_far})") from None
-        raise KeyboardInterrupt(f"stopped: {so_far}") from None
+        _concurrently(counted, _paced(letters, pause), running)
+    except (KeyboardInterrupt, OpsError, AzureError) as error:
+        if all(future.done() for future in running):  # otherwise Ctrl-C came again
+            error.add_note(f"({words[done]} of {len(letters)} {done}, the rest are left)")
+        raise
     print(_sentence(words) or f"none {done}")
     return words
 
 
-def dead_lettered_again(store: QueueLetters, known: set[str], keys: Iterable[str]) -> list[str]:
-    """Return lines on what the app has dead-lettered anew of these events: it did so before it answered."""
+def dead_lettered_again(store: QueueLetters, keys: Set[str]) -> list[str]:
+    """Return lines on what the app has dead-lettered of these events: it did so before it answered."""
     with collected(store) as letters:
-        accepted = set(keys)
-        return counts(letter for letter in letters if letter.id not in known and letter.key in accepted)
+        return counts(letter for letter in letters if letter.key in keys)
 
 
-def _concurrently(step: Callable[[Letter], None], letters: Iterable[Letter]) -> None:
+def _concurrently(
+    step: Callable[[Letter], None], letters: Iterable[Letter], running: set[Future[None]]
+) -> None:
     """Begin a step whenever a connection is free; after one that raised none is begun."""
     with ThreadPoolExecutor(CONNECTIONS) as threads:
-        running: set[Future[None]] = set()
-        for letter in letters:
-            running.add(threads.submit(step, letter))
-            timeout = None if len(running) == CONNECTIONS else 0
-            ended, running = wait(running, timeout, FIRST_COMPLETED)
-            for future in ended:
+        try:
+            for letter in letters:
+                running.add(threads.submit(step, letter))
+                timeout = None if len(running) == CONNECTIONS else 0
+                ended, _ = wait(running, timeout, FIRST_COMPLETED)
+                running -= ended
+                for future in ended:
+                    future.result()
+            for future in running:
                 future.result()
-        for future in running:
-            future.result()
+        except KeyboardInterrupt:
+            if under_way := sum(not future.done() for future in running):
+                again = "(Ctrl-C again: they may come out twice)"
+                print(f"waiting for {under_way} on their way {again}", file=sys.stderr)
+            raise
 
 
 def _paced(letters: Sequence[Letter], pause: float) -> Iterator[Letter]:
@@ -98,4 +110,4 @@ def _paced(letters: Sequence[Letter], pause: float) -> Iterator[Letter]:
 
 
 def _sentence(words: Counter[str]) -> str:
-    return ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
+    return "; ".join(f"{count} {word}" for word, count in sorted(words.items()))

@@ -1,21 +1,21 @@
 """Connects to the app's storage account, as the app's settings say."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import Any
 
+from azure.core.credentials import TokenCredential
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient, QueueServiceClient
 
+from ops import endpoint
 from ops.blob_letters import BlobLetters
 from ops.errors import OpsError
 from ops.queue_letters import QueueLetters
 from shared.settings import ConnectionStringStorage, IdentityStorage, Settings
-
-if TYPE_CHECKING:
-    from azure.identity import DefaultAzureCredential
 
 _OPTIONS: dict[str, Any] = {
     "retry_total": 2,
@@ -26,18 +26,28 @@ _OPTIONS: dict[str, Any] = {
     "read_timeout": 20,
 }
 
+_NO_PROXY: dict[str, Any] = {"proxies": {"no_proxy": "*"}}
+
 
 @dataclass(frozen=True)
 class Storage:
-    """The storage account."""
+    """The storage account, to which each client is connected when it is first needed."""
 
     settings: Settings
-    queues: QueueServiceClient
-    blobs: BlobServiceClient
+    credential: TokenCredential | None
+    stack: ExitStack
 
     @property
     def url(self) -> str:
         return str(self.queues.url)
+
+    @cached_property
+    def queues(self) -> QueueServiceClient:
+        return self._client(QueueServiceClient, lambda identity: identity.queue_service_uri)
+
+    @cached_property
+    def blobs(self) -> BlobServiceClient:
+        return self._client(BlobServiceClient, IdentityStorage.require_blob_service_uri)
 
     def queue(self, name: str) -> QueueClient:
         return self.queues.get_queue_client(name)
@@ -53,28 +63,32 @@ class Storage:
         """Return Event Grid's dead letters."""
         return BlobLetters(self.blobs.get_container_client(container))
 
+    def _client[C: (QueueServiceClient, BlobServiceClient)](
+        self, kind: type[C], uri: Callable[[IdentityStorage], str]
+    ) -> C:
+        match self.settings.storage:
+            case ConnectionStringStorage(text):
+                connect = partial(kind.from_connection_string, text, **_OPTIONS)
+            case IdentityStorage() as identity:
+                connect = partial(kind, uri(identity), credential=self.credential, **_OPTIONS)
+        try:
+            client = connect()
+            if endpoint.is_local(str(client.url)):
+                client = connect(**_NO_PROXY)
+        except ValueError as error:
+            raise OpsError(f"{self.settings.storage.setting} is wrong: {error}") from None
+        return self.stack.enter_context(client)
+
 
 @contextmanager
 def connected(settings: Settings) -> Iterator[Storage]:
     """Connect with a connection string, or with the operator's own identity."""
     logging.getLogger("azure").setLevel(logging.CRITICAL)  # what is logged is raised as well
     with ExitStack() as stack:
-        match settings.storage:
-            case ConnectionStringStorage(text):
-                try:
-                    queues = QueueServiceClient.from_connection_string(text, **_OPTIONS)
-                    blobs = BlobServiceClient.from_connection_string(text, **_OPTIONS)
-                except ValueError as error:
-                    raise OpsError(f"the storage connection string is wrong: {error}") from None
-            case IdentityStorage(queue_service_uri=uri, client_id=client_id) as storage:
-                credential = stack.enter_context(_credential(client_id))
-                queues = QueueServiceClient(uri, credential=credential, **_OPTIONS)
-                blob_uri = storage.require_blob_service_uri()
-                blobs = BlobServiceClient(blob_uri, credential=credential, **_OPTIONS)
-        yield Storage(settings, stack.enter_context(queues), stack.enter_context(blobs))
+        credential: TokenCredential | None = None
+        if isinstance(settings.storage, IdentityStorage):
+            from azure.identity import DefaultAzureCredential
 
-
-def _credential(client_id: str | None) -> "DefaultAzureCredential":
-    from azure.identity import DefaultAzureCredential
-
-    return DefaultAzureCredential(managed_identity_client_id=client_id)
+            client_id = settings.storage.client_id
+            credential = stack.enter_context(DefaultAzureCredential(managed_identity_client_id=client_id))
+        yield Storage(settings, credential, stack)

@@ -199,11 +199,16 @@ def _dead_letter_queue(environ: Mapping[str, str], queues: Collection[str]) -> s
 
 def _name(environ: Mapping[str, str], key: str, default: str, *, longest: int) -> str:
     name = environ.get(key, "").strip() or default
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or not 3 <= len(name) <= longest:
+    if not is_name(name, longest=longest):
         raise SettingsError(
             f"{key} should be 3 to {longest} lower-case letters, digits and single dashes between them."
         )
     return name
+
+
+def is_name(text: str, *, longest: int = 63) -> bool:
+    """Tell whether a queue or a container may be called so."""
+    return bool(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text)) and 3 <= len(text) <= longest
 
 
 def _ttl(environ: Mapping[str, str]) -> int:

@@ -466,7 +466,7 @@ class TestOutcomes:
         document = json.dumps({"type": "acs.sms.received", "id": "\x1b[2Jé\u202e:acs.sms.received"})
         command_line._print_rows([queues.Message("acs-sms", "1", document)])
 
-        assert capsys.readouterr().out.rstrip().endswith(r" \x1b[2Jé\u202e")
+        assert capsys.readouterr().out.rstrip().endswith(r" \u001b[2Jé\u202e")
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -516,7 +516,7 @@ class TestDeadLetters:
             await grid.publish(received_event(id="\x1b[2J"))
             await grid.settled()
 
-        assert grid.reports[-1].startswith(r"Event Grid: lost sms \x1b[2J: ")
+        assert grid.reports[-1].startswith(r"Event Grid: lost sms \u001b[2J: ")
 
 
 class TestPublishing:

@@ -7,21 +7,29 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from azure.storage.blob import ContainerClient
-from azure.storage.queue import QueueClient, QueueServiceClient
+from azure.storage.queue import (
+    AccountSasPermissions,
+    QueueClient,
+    QueueServiceClient,
+    ResourceTypes,
+    generate_account_sas,
+)
+from yarl import URL
 
-from local.azurite import connection_string
 from local.stack import Stack
-from ops import queue_letters
+from ops import queue_letters, storage
 from ops.__main__ import main
-from ops.letters import CONNECTIONS
+from ops.letters import CONNECTIONS, TAKEN
 from ops.queue_letters import QueueLetters
 from shared.envelope import DecodeError, Reason, parse_json
 from shared.outcomes import dead_letter
@@ -36,8 +44,11 @@ IDENTITY = {"OutcomesStorage": "", "OutcomesStorage__queueServiceUri": "https://
 CANARY = "14255550127"
 DEAD_LETTERS = "acs-dead-letter"
 BLOBS = "event-grid"
+UNREADABLE = "left: no dead letter can be read from it"
+NOT_FOUND = "left: its blob is not found, is OVERSIZE_CONTAINER right?"
 
 type Result = tuple[int | None, str, str]
+type Forward = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @pytest.fixture
@@ -97,10 +108,42 @@ async def run(stack: Stack, *arguments: str, **environ: str) -> Result:
     return await ended(await start(stack, "dead-letters", *arguments, **environ))
 
 
-async def replay(stack: Stack, *arguments: str) -> Result:
+async def replay(stack: Stack, *arguments: str, **environ: str) -> Result:
     """Replay to the stack's own app, as fast as it goes."""
     to = f"http://127.0.0.1:{stack.port}"
-    return await run(stack, "replay", "--to", to, "--rate", "1000", "--yes", *arguments)
+    return await run(stack, "replay", "--to", to, "--rate", "1000", "--yes", *arguments, **environ)
+
+
+async def said(process: Process, words: str) -> None:
+    """Wait for a line on standard error."""
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        while words not in (await process.stderr.readline()).decode():
+            assert not process.stderr.at_eof()
+
+
+@asynccontextmanager
+async def before_queues(
+    stack: Stack, answer: Callable[[web.Request, Forward], Awaitable[web.Response]]
+) -> AsyncIterator[str]:
+    """Stand between a command and the stack's queues; the connection string that leads here."""
+    port = stack.storage_port + 1
+
+    async def forward(request: web.Request) -> web.Response:
+        url = URL(f"http://127.0.0.1:{port}{request.raw_path}", encoded=True)
+        body = await request.read()
+        async with client.request(request.method, url, headers=request.headers, data=body) as found:
+            body, headers = await found.read(), found.headers.copy()
+            headers.popall("Transfer-Encoding", None)
+            return web.Response(status=found.status, headers=headers, body=body)
+
+    async def between(request: web.Request) -> web.Response:
+        return await answer(request, forward)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", between)
+    async with ClientSession(skip_auto_headers=["Content-Type"]) as client, TestServer(app) as server:
+        yield stack.connection_string.replace(f":{port}/", f":{server.port}/")
 
 
 def depth(stack: Stack) -> int:
@@ -113,9 +156,13 @@ class TestQueue:
     """The app's own dead letters."""
 
     async def test_a_replayed_event_comes_out(self, stack: Stack, queues: Queues) -> None:
-        """After a bug was mended the dead letter becomes the outcome that it should have been."""
+        """After a bug was mended the dead letter becomes the outcome that it should have been.
+
+        The way there is on this machine, where no proxy leads.
+        """
         await bury(stack, sample("sms-received"))
-        assert await replay(stack) == (0, "1 accepted\n", "")
+        nowhere = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
+        assert (0, "1 accepted\n", "") == await replay(stack, **nowhere)
         assert queues.dead_letters() == []
         (outcome,) = queues.outcomes("sms")
         assert outcome["data"] == sample_outcome("sms-received")
@@ -131,7 +178,10 @@ class TestQueue:
         bad = sample("sms-received") | {"data": {}}
         await bury(stack, bad, *many(2))
         code, output, _ = await replay(stack)
-        assert (code, output.splitlines()[:2]) == (1, ["3 accepted", "of these, dead-lettered again:"])
+        assert (code, output.splitlines()[:2]) == (
+            1,
+            ["3 accepted", "of these events there are dead letters:"],
+        )
         (letter,) = queues.dead_letters()
         assert letter["data"]["original"] == bad
         assert letter["data"]["detail"] != "A bug, mended since."
@@ -139,17 +189,18 @@ class TestQueue:
     async def test_an_event_that_fails_is_left(self, stack: Stack, queues: Queues) -> None:
         """What the endpoint answers 500 stays as it is, and the next gets its turn."""
         await bury(stack, "[1]", sample("sms-received"))
-        assert (await replay(stack))[:2] == (1, "1 accepted, 1 failed\n")
+        words = "1 accepted; 1 left: the app did not take it, its log says why\n"
+        assert (1, words) == (await replay(stack))[:2]
         assert [letter["data"]["original"] for letter in queues.dead_letters()] == [[1]]
 
     @pytest.mark.parametrize("command", ["replay", "purge"])
     async def test_nothing_changes_without_yes(self, command: str, stack: Stack, queues: Queues) -> None:
-        """It says how many, of which reasons, and leaves them visible."""
+        """It says how many, where and of which reasons, and leaves them visible."""
         await bury(stack, *many(3))
         before = {(message.id, message.content) for message in queues.messages(DEAD_LETTERS)}
         code, output, _ = await run(stack, command)
         assert code == 0
-        assert "3 dead letters; --yes does it" in output
+        assert "3 dead letters of the queue acs-dead-letter; --yes does it" in output
         assert "3  invalid_data  sms" in output
         assert before == {(message.id, message.content) for message in queues.messages(DEAD_LETTERS)}
 
@@ -166,7 +217,7 @@ class TestQueue:
         [
             (["--reason", "rejected"], ["event-000", "event-002"]),
             (["--function", "chat_thread"], ["event-000", "event-001"]),
-            (["--reason", "rejected", "--function", "chat_thread"], ["event-000", "event-001", "event-002"]),
+            (["--reason", "invalid_data", "--function", "chat_thread"], ["event-000", "event-001"]),
             ([], []),
         ],
     )
@@ -186,40 +237,79 @@ class TestQueue:
         replayed = 3 - len(left) if command == "replay" else 0
         assert len(queues.outcomes("sms")) == replayed
 
+    @pytest.mark.parametrize("command", ["list", "purge"])
+    @pytest.mark.usefixtures("queues")
+    async def test_a_filter_that_matches_none_is_an_error(self, command: str, stack: Stack) -> None:
+        """A misspelt reason does not look like success."""
+        await bury(stack, *many(2))
+        expected = "error: none of 2 dead letters has this reason and function\n"
+        assert (1, "", expected) == await run(stack, command, "--reason", "invalid-data")
+
+    @pytest.mark.usefixtures("queues")
+    async def test_what_another_command_hides_is_said(self, stack: Stack) -> None:
+        """Nothing to see is not the same as nothing there."""
+        await bury(stack, *many(3))
+        with QueueClient.from_connection_string(stack.connection_string, DEAD_LETTERS) as queue:
+            assert 3 == len(list(queue.receive_messages(max_messages=3)))
+        code, output, errors = await run(stack, "list")
+        assert (0, "no dead letters\n") == (code, output)
+        assert errors.startswith("about 3 more are hidden, by another command")
+
     async def test_the_list_holds_nothing_personal(self, stack: Stack, queues: Queues) -> None:
         """Neither of an odd event nor of what somebody else put into the queue, unless asked for."""
         await bury(stack, sample("sms-received") | {"id": f"+{CANARY}", "eventType": f"call\n{CANARY}"})
         foreign = queues.dead_letters()[0] | {"id": "x"}
         foreign["data"] |= {"reason": CANARY, "function": CANARY}
-        await send(stack, base64.b64encode(json.dumps(foreign).encode()).decode(), CANARY)
+        await send(stack, encoded(json.dumps(foreign)), CANARY)
         _, output, _ = await run(stack, "list")
         assert CANARY not in output
         assert output.count("unusual") == 3
         _, output, _ = await run(stack, "list", "--show-data")
         assert f"+{CANARY}" in output
-        assert rf"'call\n{CANARY}'" in output
+        assert rf"call\n{CANARY}" in output
+        assert 2 == len((await run(stack, "list", "--reason", "unusual"))[1].splitlines())
 
     async def test_show_prints_one_whole(self, stack: Stack, queues: Queues) -> None:
-        """By the id of the list or of the event; several with one id are none."""
-        await bury(stack, *many(2))
+        """By the id of the list or of the event; several with one id are none; no terminal is commanded."""
+        first, second = many(2)
+        second["data"]["message"] = "\x9b2J\u202e \N{GRINNING FACE}"
+        await bury(stack, first, second)
         _, output, _ = await run(stack, "list", "--show-data")
         row = next(line for line in output.splitlines() if "event-001" in line)
         expected = next(x for x in queues.dead_letters() if x["data"]["eventId"] == "event-001")
         for wanted in ("event-001", row.split()[0]):
             code, output, _ = await run(stack, "show", wanted)
             assert (code, json.loads(output)) == (0, expected)
+            assert output.replace("\n", "").isprintable()
         assert (await run(stack, "show", "event-009"))[0] == 1
 
     async def test_what_is_no_dead_letter_stays(self, stack: Stack, queues: Queues) -> None:
         """Neither replay nor purge takes what they cannot read, unless purge is told to."""
         await bury(stack, sample("sms-received"))
-        await send(stack, "no Base64!")
-        assert (await replay(stack))[:2] == (1, "1 accepted, 1 without an event or a function for it\n")
+        nested = '{"type": "acs.dead-letter", "data": {"original": ' + "[" * 10_000
+        await send(stack, "no Base64!", encoded(nested))
+        assert (1, f"1 accepted; 2 {UNREADABLE}\n") == (await replay(stack))[:2]
         assert len(queues.outcomes("sms")) == 1
-        assert (await purge(stack))[:2] == (0, "none purged\n")
-        assert depth(stack) == 1
-        assert (await purge(stack, "--reason", "unreadable"))[:2] == (0, "1 purged\n")
+        _, output, _ = await run(stack, "list")
+        assert output.count("unreadable") == 2
+        shown = [(await run(stack, "show", line.split()[0]))[1] for line in output.splitlines()[1:]]
+        assert {"no Base64!\n", f"{nested}\n"} == set(shown)
+        left = f"2 {UNREADABLE} (--reason unreadable purges it)\nnone purged\n"
+        assert (0, left) == (await purge(stack))[:2]
+        assert depth(stack) == 2
+        assert (await purge(stack, "--reason", "unreadable"))[:2] == (0, "2 purged\n")
         assert depth(stack) == 0
+
+    @pytest.mark.usefixtures("queues")
+    async def test_a_letter_without_its_blob_stays(self, stack: Stack) -> None:
+        """Its event is in another container perhaps: purge takes it only when asked for it by name."""
+        name = f"acs.dead-letter/{'0' * 64}.json"
+        for container in ("acs-outcomes", "else"):
+            await send(stack, encoded(json.dumps({"dataref": f"http://host/{container}/{name}"})))
+        assert (1, f"2 {NOT_FOUND}\n") == (await replay(stack))[:2]
+        left = f"2 {NOT_FOUND} (--reason blob_not_found purges it)\nnone purged\n"
+        assert (0, left) == (await purge(stack))[:2]
+        assert (0, "2 purged\n") == (await purge(stack, "--reason", "blob_not_found"))[:2]
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
     async def test_an_end_before_the_end_loses_nothing(
@@ -241,10 +331,22 @@ class TestQueue:
             left = {letter["data"]["eventId"] for letter in queues.dead_letters()}
             assert written | left == {event["id"] for event in many(30)}
             assert code == 130
-            assert errors.splitlines()[-1] == f"stopped: {30 - len(left)} of 30 accepted, the rest are left"
+            assert errors.splitlines()[-1] == f"stopped ({30 - len(left)} of 30 accepted, the rest are left)"
 
-    async def test_ctrl_c_waits_for_what_is_under_way(self, stack: Stack, queues: Queues) -> None:
-        """As many events as there are connections are posted at once; those are accepted, the rest left."""
+    @pytest.mark.parametrize(
+        ("presses", "expected", "left"),
+        [
+            (1, f"stopped ({CONNECTIONS} of {2 * CONNECTIONS} accepted, the rest are left)\n", CONNECTIONS),
+            (2, "stopped\n", 2 * CONNECTIONS),
+        ],
+    )
+    async def test_ctrl_c_waits_for_what_is_under_way(
+        self, presses: int, expected: str, left: int, stack: Stack, queues: Queues
+    ) -> None:
+        """As many events as there are connections are posted at once; those are accepted, the rest left.
+
+        Pressed again it does not wait, counts nothing, and leaves all of them.
+        """
         await bury(stack, *many(2 * CONNECTIONS))
         under_way, gate = list[int](), asyncio.Event()
 
@@ -261,15 +363,86 @@ class TestQueue:
             while len(under_way) < CONNECTIONS:
                 await asyncio.sleep(0.02)
             process.send_signal(signal.SIGINT)
-            await asyncio.sleep(0.5)
+            await said(
+                process, f"waiting for {CONNECTIONS} on their way (Ctrl-C again: they may come out twice)"
+            )
+            for _ in range(1, presses):
+                process.send_signal(signal.SIGINT)
+                await asyncio.sleep(0.5)
             gate.set()
             code, _, errors = await ended(process)
-        assert (code, len(under_way)) == (130, CONNECTIONS)
-        assert (
-            errors.splitlines()[-1]
-            == f"stopped: {CONNECTIONS} of {2 * CONNECTIONS} accepted, the rest are left"
-        )
-        assert len(queues.dead_letters()) == CONNECTIONS
+        assert (code, len(under_way), errors) == (130, CONNECTIONS, expected)
+        assert len(queues.dead_letters()) == left
+
+    async def test_ctrl_c_hides_none_that_were_just_received(self, stack: Stack, queues: Queues) -> None:
+        """Pressed after storage has hidden a page, before the command knows."""
+        await bury(stack, *many(3))
+        received, gate = asyncio.Event(), asyncio.Event()
+
+        async def answer(request: web.Request, forward: Forward) -> web.Response:
+            response = await forward(request)
+            if "visibilitytimeout" in request.query and request.method == "GET":
+                assert 200 == response.status
+                received.set()
+                await gate.wait()
+            return response
+
+        async with before_queues(stack, answer) as connection, asyncio.timeout(30):
+            process = await start(stack, "dead-letters", "list", OutcomesStorage=connection)
+            await received.wait()
+            process.send_signal(signal.SIGINT)
+            await asyncio.sleep(0.2)
+            gate.set()
+            assert (130, "", "stopped\n") == await ended(process)
+        assert 3 == len(queues.dead_letters())
+
+    @pytest.mark.usefixtures("queues")
+    async def test_storage_that_fails_amid_a_replay(
+        self,
+        stack: Stack,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """How far it came is said, and which setting to look at."""
+        await bury(stack, *many(3))
+        is_away = False
+
+        async def answer(request: web.Request, forward: Forward) -> web.Response:
+            nonlocal is_away
+            is_away |= request.method == "DELETE"
+            if not is_away:
+                return await forward(request)
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+
+        monkeypatch.setitem(storage._OPTIONS, "retry_total", 0)
+        async with before_queues(stack, answer) as connection:
+            environ = {"OutcomesStorage": "", "AzureWebJobsStorage": connection}
+            code = await in_process(stack, monkeypatch, "replay", **environ)
+        reason = "storage could not be reached: is AzureWebJobsStorage right?"
+        expected = ("", f"error: {reason} (0 of 3 accepted, the rest are left)\n")
+        assert (1, expected) == (code, capsys.readouterr())
+        assert 3 == depth(stack)
+
+    @pytest.mark.usefixtures("queues")
+    async def test_what_another_reader_has_purged_is_said(
+        self,
+        stack: Stack,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """The exit code says that not all was done here."""
+        await bury(stack, *many(1))
+
+        async def answer(request: web.Request, forward: Forward) -> web.Response:
+            if request.method == "DELETE":
+                await forward(request)
+            return await forward(request)
+
+        async with before_queues(stack, answer) as connection:
+            assert 1 == await in_process(stack, monkeypatch, "purge", OutcomesStorage=connection)
+        assert (f"1 {TAKEN}\n", "") == capsys.readouterr()
 
     async def test_one_is_handled_by_one(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         """What another command received once the lease had passed is that command's."""
@@ -281,11 +454,11 @@ class TestQueue:
         ):
             first, second = QueueLetters(queue, container), QueueLetters(queue, container)
             (letter,) = first.collect(report)
-            assert first.hold(letter)
+            assert None is first.hold(letter)
             assert second.collect(report) == []
             await asyncio.sleep(1.5)
             assert second.collect(report) == [letter]
-            assert not first.hold(letter)
+            assert TAKEN == first.hold(letter)
             assert second.remove(letter)
 
 
@@ -325,6 +498,16 @@ class TestOversize:
             (message,) = queues.dead_letters()
             assert queues.referenced(message)["data"]["original"] == event
 
+    @pytest.mark.parametrize("command", ["replay", "purge"])
+    async def test_one_whose_blob_is_recent_is_left(self, command: str, stack: Stack, queues: Queues) -> None:
+        """Without its message the blob would be led to by none; in a process of its own time is not set."""
+        await bury(stack, large(), function="chat_thread")
+        done = await (replay(stack) if command == "replay" else purge(stack))
+        assert (1, "1 left: its blob is too recent, try again in 20 s\n", "") == done
+        (message,) = queues.dead_letters()
+        assert queues.referenced(message)["data"]["original"] == large()
+        assert [] == queues.outcomes("chat_thread")
+
 
 class TestBlobs:
     """Event Grid's own dead letters."""
@@ -349,7 +532,7 @@ class TestBlobs:
         unknown = sample("sms-received") | ADDED | {"eventType": "Else"}
         put(blobs, "a", [sample("sms-received") | ADDED, unknown])
         assert (await replay(stack, "--blobs", BLOBS))[0] == 1
-        assert json.loads(blobs.download_blob("a").readall()) == [unknown]
+        assert json.loads(blobs.download_blob(named("a")).readall()) == [unknown]
         assert len(queues.everything()) == 1
 
     async def test_a_blob_of_many_is_emptied(
@@ -367,16 +550,22 @@ class TestBlobs:
         """There is one dead letter before and after."""
         put(blobs, "a", [sample("sms-received") | ADDED | {"data": {}}])
         code, output, _ = await replay(stack, "--blobs", BLOBS)
-        assert (code, "dead-lettered again" in output) == (1, True)
+        assert (code, "there are dead letters" in output) == (1, True)
         assert list(blobs.list_blob_names()) == []
         assert len(queues.dead_letters()) == 1
 
     async def test_purge_takes_dead_letters_alone(self, stack: Stack, blobs: ContainerClient) -> None:
-        """A wrong container's blobs are not lost; the app's own container is refused."""
+        """A wrong container's blobs are never touched; the app's own container is refused."""
         put(blobs, "a", [sample("sms-received") | ADDED])
         put(blobs, "b", {"else": 1})
-        assert (await purge(stack, "--blobs", BLOBS))[:2] == (0, "1 purged\n")
-        assert list(blobs.list_blob_names()) == ["b"]
+        blobs.upload_blob("else.json", b"{}")
+        left = f"1 {UNREADABLE} (--reason unreadable purges it)\n"
+        assert (0, f"{left}1 purged\n") == (await purge(stack, "--blobs", BLOBS))[:2]
+        assert [named("b"), "else.json"] == list(blobs.list_blob_names())
+        dry = (await run(stack, "purge", "--blobs", BLOBS, "--reason", "unreadable"))[1]
+        assert f"would remove for ever 1 dead letters of the container {BLOBS}" in dry
+        assert (0, "1 purged\n") == (await purge(stack, "--blobs", BLOBS, "--reason", "unreadable"))[:2]
+        assert ["else.json"] == list(blobs.list_blob_names())
         assert (await purge(stack, "--blobs", "acs-outcomes"))[0] == 1
 
 
@@ -393,6 +582,39 @@ class TestCommandLine:
         assert rows[5][:3] == [DEAD_LETTERS, "about", "2"]
         assert len(queues.dead_letters()) == 2
 
+    @pytest.mark.usefixtures("queues")
+    async def test_queues_needs_no_blob_endpoint(self, stack: Stack) -> None:
+        """A signature for queues alone is enough."""
+        parts = dict(part.split("=", 1) for part in stack.connection_string.strip(";").split(";"))
+        signature = generate_account_sas(
+            parts["AccountName"],
+            parts["AccountKey"],
+            ResourceTypes(object=True, container=True),
+            AccountSasPermissions(read=True),
+            datetime.now(UTC) + timedelta(hours=1),
+        )
+        environ = {
+            "OutcomesStorage": f"QueueEndpoint={parts['QueueEndpoint']};SharedAccessSignature={signature}"
+        }
+        code, _, errors = await ended(await start(stack, "queues", **environ))
+        assert (0, "") == (code, errors)
+
+    @pytest.mark.usefixtures("queues")
+    async def test_a_reader_that_has_seen_enough(self, stack: Stack) -> None:
+        """`| head` makes no noise, though Python keeps what it prints until the end."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ops", "dead-letters", "list"),
+            cwd=PROJECT,
+            env=os.environ | {"OutcomesStorage": stack.connection_string, "PYTHONUNBUFFERED": ""},
+            stdout=writer,
+            stderr=PIPE,
+        )
+        os.close(writer)
+        _, errors = await process.communicate()
+        assert (0, b"") == (process.returncode, errors)
+
     @pytest.mark.parametrize(
         ("environ", "expected"),
         [
@@ -401,7 +623,6 @@ class TestCommandLine:
             ({"DEAD_LETTER_QUEUE": "No"}, "DEAD_LETTER_QUEUE should be"),
             ({"OutcomesStorage": "AccountName=a;AccountKey=b"}, "say with --to where their app is"),
             (IDENTITY, "say with --to where their app is"),
-            ({"OutcomesStorage": connection_string(9)}, "storage could not be reached"),
             ({}, "cannot reach http://127.0.0.1:9"),
         ],
     )
@@ -436,19 +657,61 @@ class TestCommandLine:
         app.router.add_route("*", "/{path:.*}", answer)
         async with TestServer(app) as server:
             command = ("replay", "--yes", "--to", str(server.make_url("/")))
-            code, _, errors = await run(stack, *command, EVENTGRID_KEY="the key")
+            code, _, errors = await run(stack, *command, EVENTGRID_KEY="the key\n")
         assert (code, set(keys)) == (1, {"the key"})
         assert len(keys) <= CONNECTIONS
         assert expected in errors
         assert "(0 of 30 accepted, the rest are left)" in errors
         assert len(queues.dead_letters()) == 30
 
-    @pytest.mark.parametrize("option", ["--to=http://contoso.com", "--rate=0", "--function=x"])
-    async def test_a_wrong_option_is_refused(self, option: str, stack: Stack) -> None:
-        """Personal data and the key are not sent in the clear."""
-        code, _, errors = await run(stack, "replay", option)
-        assert code == 2
-        assert "error: argument " in errors
+    @pytest.mark.parametrize(
+        ("option", "expected"),
+        [
+            ("--to=http://contoso.com", "argument --to: should be https://HOST, or"),
+            ("--to=https://user:SECRET@contoso.com", "argument --to: should be https://HOST, or"),
+            ("--to=https://contoso.com?code=SECRET", "argument --to: should be https://HOST, or"),
+            ("--to=https://contoso.com#SECRET", "argument --to: should be https://HOST, or"),
+            ("--to=https://[SECRET", "argument --to: should be https://HOST, or"),
+            ("--to=https://contoso.com:SECRET", "argument --to: should be https://HOST, or"),
+            ("--to=https://cóntoso.com", "argument --to: should be https://HOST, or"),
+            ("--key=SECRET\u0436", "argument --key: it, or $EVENTGRID_KEY, should be printable ASCII"),
+            ("--key=SECRET\nSECRET", "argument --key: it, or $EVENTGRID_KEY, should be printable ASCII"),
+            ("--rate=0", "argument --rate: should be a number, at least 0.01"),
+            ("--rate=1e-300", "argument --rate: should be a number, at least 0.01"),
+            ("--rate=nan", "argument --rate: should be a number, at least 0.01"),
+            ("--rate=fast", "argument --rate: should be a number, at least 0.01"),
+            ("--function=x", "argument --function: invalid choice"),
+            ("--blobs=", "argument --blobs: should be 3 to 63 lower-case letters, digits and single dashes"),
+            ("--blobs=$logs", "argument --blobs: should be 3 to 63 lower-case letters, digits and single"),
+            ("--y", "unrecognized arguments: --y"),
+        ],
+    )
+    async def test_a_wrong_option_is_refused(
+        self,
+        option: str,
+        expected: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Personal data and the key are neither sent in the clear nor shown; nothing is done by half."""
+        monkeypatch.setattr(sys, "argv", ["ops", "dead-letters", "replay", option])
+        with pytest.raises(SystemExit, match=r"^2$"):
+            main()
+        errors = capsys.readouterr().err
+        assert f"error: {expected}" in errors
+        assert "SECRET" not in errors
+
+    async def test_a_wrong_key_in_the_environment_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It is not shown."""
+        monkeypatch.setenv("EVENTGRID_KEY", "SECRET\u0436")
+        monkeypatch.setattr(sys, "argv", ["ops", "dead-letters", "replay"])
+        with pytest.raises(SystemExit, match=r"^2$"):
+            main()
+        errors = capsys.readouterr().err
+        assert "error: argument --key: it, or $EVENTGRID_KEY, should be" in errors
+        assert "SECRET" not in errors
 
 
 ADDED = {
@@ -467,7 +730,12 @@ def cloud_event(name: str) -> dict[str, Any]:
 
 def put(container: ContainerClient, name: str, content: object) -> None:
     """Write a blob as Event Grid does."""
-    container.upload_blob(name, json.dumps(content).encode())
+    container.upload_blob(named(name), json.dumps(content).encode())
+
+
+def named(name: str) -> str:
+    """Return a blob's name as Event Grid gives it."""
+    return f"ACS-SMS/2026/3/3/9/{name}.json"
 
 
 def sample_outcome(name: str) -> Any:
@@ -495,10 +763,16 @@ async def send(stack: Stack, *texts: str) -> None:
             service.get_queue_client(DEAD_LETTERS).send_message(text)
 
 
-async def in_process(stack: Stack, monkeypatch: pytest.MonkeyPatch, command: str) -> int:
+def encoded(text: str) -> str:
+    """Return a text as it is in a message."""
+    return base64.b64encode(text.encode()).decode()
+
+
+async def in_process(stack: Stack, monkeypatch: pytest.MonkeyPatch, command: str, **environ: str) -> int:
     """Run a command in this process, where a test may change a constant."""
     to = ["--to", f"http://127.0.0.1:{stack.port}"] if command == "replay" else []
-    monkeypatch.setenv("OutcomesStorage", stack.connection_string)
+    for name, value in ({"OutcomesStorage": stack.connection_string} | environ).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["ops", "dead-letters", command, "--yes", *to])
     return await asyncio.to_thread(main)
 
