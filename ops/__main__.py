@@ -266,7 +266,7 @@ def _url(text: str) -> str:
         url = urlsplit(text)
         safe = text.isascii() and text.isprintable() and not set(text) & set(" @?#")
         secure = url.scheme == "https" or (url.scheme == "http" and endpoint.is_local(text))
-        if safe and secure and url.hostname and url.port != 0:
+        if safe and secure and (url.hostname or "").encode("idna") and url.port != 0:
             return text
     raise argparse.ArgumentTypeError(
         "should be https://HOST, or http://HOST:PORT on this machine, without a user, query or fragment"

@@ -59,7 +59,7 @@ def post(base: str, key: str | None, function: str, event: bytes) -> bool:
         error.close()
     except TimeoutError:
         raise OpsError(f"{base} did not answer within {POST_SECONDS:.0f} seconds") from None
-    except (OSError, HTTPException, UnicodeError) as error:
+    except (OSError, HTTPException) as error:
         raise OpsError(f"cannot reach {base}: {getattr(error, 'reason', error)}") from None
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise OpsError(f"{base} answered {status}: --key should be the system key eventgrid_extension")
