@@ -105,8 +105,7 @@ def get_settings() -> Settings:
 
 
 def _storage(environ: Mapping[str, str]) -> ConnectionStringStorage | IdentityStorage:
-    for name in environ:
-        _require_known(name, environ)
+    _require_known(environ)
     for key in STORAGE_SETTINGS:
         if text := environ.get(key, "").strip():
             return ConnectionStringStorage(_connection_string(key, text), setting=key)
@@ -126,13 +125,16 @@ def _storage(environ: Mapping[str, str]) -> ConnectionStringStorage | IdentitySt
     )
 
 
-def _require_known(name: str, environ: Mapping[str, str]) -> None:
+def _require_known(environ: Mapping[str, str]) -> None:
     """Refuse a misspelt setting: without it outcomes would go to the account of AzureWebJobsStorage."""
-    prefix, found, last = name.lower().partition("__")
     known = {setting.lower(): f"OutcomesStorage__{setting}" for setting in _IDENTITY_SETTINGS}
-    # Windows shows all names in upper case, and takes any.
-    if found and prefix == "outcomesstorage" and known.get(last) not in environ:
-        raise SettingsError(f"{name} is no setting: those are {', '.join(known.values())}, in this casing.")
+    for name in environ:
+        prefix, found, last = name.lower().partition("__")
+        # Windows shows all names in upper case, and takes any.
+        if found and prefix == "outcomesstorage" and known.get(last) not in environ:
+            raise SettingsError(
+                f"{name} is no setting: those are {', '.join(known.values())}, in this casing."
+            )
 
 
 def _connection_string(key: str, text: str) -> str:
