@@ -14,7 +14,7 @@ from local.environment import app_environment
 from local.errors import LocalError
 from local.queues import Message, Peek
 from local.stack import DEFAULT_EVENT_GRID_PORT, DEFAULT_PORT, DEFAULT_STORAGE_PORT, PROJECT_DIR, Stack
-from local.terminal import printable
+from ops.terminal import printable
 from shared.settings import Settings, SettingsError, is_name
 
 

@@ -26,7 +26,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from local.event_schemas import Event, converted, is_cloudevent, read_published, type_of, with_topic
 from local.ports import HOST
 from local.subscriptions import DELIVERED, NEVER_RETRIED, Subscription, delivery_outcome, retry_delay
-from local.terminal import printable
+from ops.terminal import printable
 
 PATH = "/api/events"
 

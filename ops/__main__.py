@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import msgspec
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 
-from local.terminal import printable
 from ops import endpoint
 from ops.errors import OpsError, fault
 from ops.letters import LEFT, TAKEN, UNDECODABLE, Letter, Letters, age, aligned, counts, table
 from ops.runs import collected, dead_lettered_again, each
 from ops.storage import Storage, connected
+from ops.terminal import printable
 from shared.settings import QUEUE_SETTINGS, Settings, SettingsError, is_name
 
 DEFAULT_TO = "http://127.0.0.1:7071"

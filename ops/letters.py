@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from local.terminal import printable
+from ops.terminal import printable
 from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
 from shared.telemetry import harmless_id

@@ -1,8 +1,8 @@
-"""What may be printed on a terminal."""
+"""Makes text safe to print on a terminal."""
 
 import json
 
 
 def printable(text: str) -> str:
-    """Return a text with what could command a terminal escaped, as JSON does it."""
+    """Return a text whose control characters are escaped as JSON escapes them."""
     return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
