@@ -54,7 +54,6 @@ check: setup ## Lint, check format, types and templates, and that generated file
 	$(PYTHON) -m mypy
 	$(PYTHON) -m tools.schemas --check
 	$(PYTHON) -m tools.events_page --check
-	$(PYTHON) -m tools.templates
 	$(PYTHON) -m bench.imports
 	@locks=$$(mktemp -d) && trap 'rm -r "$$locks"' EXIT && cp requirements*.txt "$$locks" && \
 	for name in requirements requirements-dev; do \

@@ -19,9 +19,20 @@ var levels = {
   thread: ['always', 'thread']
   both: ['always', 'user', 'thread']
 }
-var subscriptions = map(loadJsonContent('event-subscriptions.json'), subscription => union(subscription, {
-  eventTypes: flatten(map(levels[chatLevel], level => subscription.includedEventTypes[level]))
-}))
+var content = loadJsonContent('event-subscriptions.json')
+
+@export()
+@description('The subscriptions of event-subscriptions.json, each with its defaults.')
+var subscriptions object[] = map(content.subscriptions, entry => {
+  name: replace(entry.function, '_', '-')
+  ...content.defaults
+  ...entry
+})
+
+var eventTypes = map(
+  subscriptions,
+  subscription => flatten(map(levels[chatLevel], level => subscription.includedEventTypes[?level] ?? []))
+)
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
   name: systemTopicName
@@ -30,8 +41,8 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
 // One after the other: each makes Event Grid call Communication Services, which refuses several at once.
 @batchSize(1)
 resource eventSubscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
-  // To Event Grid an empty list of types means all of them.
-  for subscription in subscriptions: if (!empty(subscription.eventTypes)) {
+  // Event Grid takes an empty list of types for all types.
+  for (subscription, index) in subscriptions: if (!empty(eventTypes[index])) {
     parent: topic
     name: subscription.name
     properties: {
@@ -44,7 +55,7 @@ resource eventSubscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions
         }
       }
       filter: {
-        includedEventTypes: subscription.eventTypes
+        includedEventTypes: eventTypes[index]
         subjectBeginsWith: subscription.subjectBeginsWith
         subjectEndsWith: subscription.subjectEndsWith
       }

@@ -1,5 +1,7 @@
 targetScope = 'subscription'
 
+import { subscriptions } from 'event-subscriptions.bicep'
+
 @description('Names the resources, with the location and the subscription.')
 @minLength(1)
 @maxLength(64)
@@ -43,7 +45,7 @@ var queues = {
   DEAD_LETTER_QUEUE: 'acs-dead-letter'
 }
 var containers = { OVERSIZE_CONTAINER: 'acs-outcomes' }
-var deadLetterContainer = loadJsonContent('event-subscriptions.json')[0].deadLetterContainer
+var deadLetterContainers = union(map(subscriptions, subscription => subscription.deadLetterContainer), [])
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
@@ -111,7 +113,7 @@ module outcomes 'modules/outcomes.bicep' = {
     accountName: outcomeAccount[8]
     queueNames: map(items(queues), queue => queue.value)
     oversizeContainer: containers.OVERSIZE_CONTAINER
-    deadLetterContainer: deadLetterContainer
+    deadLetterContainers: deadLetterContainers
     appPrincipalId: identity.outputs.principalId
     topicPrincipalId: topicPrincipalId
   }

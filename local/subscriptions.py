@@ -1,4 +1,4 @@
-"""Who gets which events, and how long Event Grid tries: `infra/event-subscriptions.json` and its rules.
+"""The event subscriptions of `infra/event-subscriptions.json`, and Event Grid's rules for retries.
 
 The rules are those of https://learn.microsoft.com/azure/event-grid/delivery-and-retry for Azure resources.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -27,21 +27,21 @@ _OUTCOMES = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "Not
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """When Event Grid gives up: at whichever comes first."""
+    """Limits of a delivery; Event Grid gives up at the one that is reached first."""
 
     max_delivery_attempts: int
     event_time_to_live_in_minutes: int
 
 
 class Subscription(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """An event subscription: which events a function gets, and how."""
+    """An event subscription: which events a function receives, and how they are delivered."""
 
     name: str
     function: str
     included_event_types: Mapping[Literal["always", "user", "thread", "retired"], Sequence[str]]
-    """By whose view they give; a deployment chooses chat events for each user, for the thread, or both.
+    """Event types by chat level. A deployment includes `always` and the level or levels that it is set to.
 
-    It leaves out those that ACS no longer publishes, and might refuse to be asked for.
+    It never includes `retired`: the app still accepts these types, but ACS no longer publishes them.
     """
     subject_begins_with: str
     subject_ends_with: str
@@ -52,7 +52,7 @@ class Subscription(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     dead_letter_container: str
 
     def matches(self, event: Event) -> bool:
-        """Tell whether the event is for this subscription; subjects are compared without regard to case."""
+        """Return whether the subscription includes the event. The case of subjects is ignored."""
         subject = str(event.get("subject", "")).lower()
         return (
             type_of(event) in chain.from_iterable(self.included_event_types.values())
@@ -61,11 +61,30 @@ class Subscription(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
         )
 
 
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """The file: one entry for each function, and what holds where an entry does not say otherwise."""
+
+    defaults: Mapping[str, Any]
+    subscriptions: Sequence[Mapping[str, Any]]
+
+
+class _Subscriptions(msgspec.Struct):
+    subscriptions: list[Subscription]
+
+
 def load(project_dir: Path) -> list[Subscription]:
-    """Read the project's subscriptions; without the file there are none. Raises LocalError."""
+    """Return the project's subscriptions, or none if it has no such file. Raises LocalError.
+
+    The default name of a subscription is that of its function, with dashes for underscores.
+    """
     file = project_dir / FILE
     try:
-        return msgspec.json.decode(file.read_bytes(), type=list[Subscription])
+        content = msgspec.json.decode(file.read_bytes(), type=_File)
+        entries = [
+            {"name": str(entry.get("function")).replace("_", "-"), **content.defaults, **entry}
+            for entry in content.subscriptions
+        ]
+        return msgspec.convert({"subscriptions": entries}, _Subscriptions).subscriptions
     except FileNotFoundError:
         return []
     except msgspec.DecodeError as error:

@@ -1,9 +1,11 @@
-"""The event subscriptions cover what the app takes, neither more nor less."""
+"""The event subscriptions cover exactly the event types that the app handles."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from local import subscriptions
 from local.errors import LocalError
@@ -64,12 +66,40 @@ def test_one_failure_sends_one_event_again(subscription: Subscription) -> None:
     assert 1 == subscription.max_events_per_batch
 
 
-def test_a_wrong_file_is_an_error(tmp_path: Path) -> None:
-    """What is misspelt is named, with where it is."""
-    file = tmp_path / subscriptions.FILE
+def write(folder: Path, content: str) -> None:
+    """Write the file of a project in this folder."""
+    file = folder / subscriptions.FILE
     file.parent.mkdir()
-    file.write_text('[{"nmae": "sms"}]')
-    with pytest.raises(LocalError, match="nmae"):
+    file.write_text(content)
+
+
+def test_an_entry_overrides_the_defaults(tmp_path: Path) -> None:
+    """A value of an entry holds for its subscription alone."""
+    content = json.loads((PROJECT / subscriptions.FILE).read_text())
+    content["subscriptions"][0] |= {"name": "texts", "subjectBeginsWith": "/phonenumber/1833"}
+    write(tmp_path, json.dumps(content))
+    first, *others = subscriptions.load(tmp_path)
+    assert replace(SUBSCRIPTIONS[0], name="texts", subject_begins_with="/phonenumber/1833") == first
+    assert SUBSCRIPTIONS[1:] == others
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (
+            '{"defaults": {}, "subscriptions": [{"function": "sms", "nmae": "sms"}]}',
+            r"`nmae`.*subscriptions\[0\]",
+        ),
+        ('{"defaults": {"retries": 1}, "subscriptions": [{"function": "sms"}]}', "retries"),
+        ('{"defaults": {}, "subscriptions": [{"name": "sms"}]}', "`function`"),
+        ('{"defaults": {}, "subscription": []}', "`subscription`"),
+        ("[]", "array"),
+    ],
+)
+def test_a_wrong_file_is_an_error(tmp_path: Path, content: str, fault: str) -> None:
+    """The error names the wrong member."""
+    write(tmp_path, content)
+    with pytest.raises(LocalError, match=fault):
         subscriptions.load(tmp_path)
 
 

@@ -2,7 +2,7 @@
 param accountName string
 param queueNames string[]
 param oversizeContainer string
-param deadLetterContainer string
+param deadLetterContainers string[]
 param appPrincipalId string
 param topicPrincipalId string
 
@@ -57,20 +57,24 @@ resource oversizeWriter 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
-  parent: blobService
-  name: deadLetterContainer
-}
-
-resource deadLetterWriter 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(deadLetters.id, topicPrincipalId, storageBlobDataContributor)
-  scope: deadLetters
-  properties: {
-    principalId: topicPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataContributor)
+resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
+  for name in deadLetterContainers: {
+    parent: blobService
+    name: name
   }
-}
+]
+
+resource deadLetterWriters 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in deadLetterContainers: {
+    name: guid(deadLetters[index].id, topicPrincipalId, storageBlobDataContributor)
+    scope: deadLetters[index]
+    properties: {
+      principalId: topicPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataContributor)
+    }
+  }
+]
 
 output queueEndpoint string = account.properties.primaryEndpoints.queue
 output blobEndpoint string = account.properties.primaryEndpoints.blob

@@ -1,1 +1,0 @@
-"""Checks of what `infra/` deploys, without Azure: `python -m tools.templates`."""
