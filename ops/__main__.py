@@ -87,11 +87,16 @@ def replay(storage: Storage, arguments: argparse.Namespace) -> int:
     store = _letters(storage, arguments)
     accepted: set[str] = set()
 
-    def step(letter: Letter) -> str:
+    def why_left(letter: Letter) -> str | None:
         if letter.original is None or letter.target is None:
             return LEFT.get(letter.reason, "left: no function for it")
-        if why := store.hold(letter):
+        return store.why_left(letter)
+
+    def step(letter: Letter) -> str:
+        if why := why_left(letter) or store.hold(letter):
             return why
+        assert letter.original is not None  # noqa: S101 - it would have been left
+        assert letter.target is not None  # noqa: S101
         if not endpoint.post(to, arguments.key, letter.target, letter.original):
             return "left: the app did not take it, its log says why"
         # Refused again, it has been dead-lettered anew before this answer: either way this one is done.
@@ -101,7 +106,7 @@ def replay(storage: Storage, arguments: argparse.Namespace) -> int:
     with collected(store) as letters:
         chosen = _chosen(letters, arguments)
         if not arguments.yes:
-            return _dry_run(f"post to {to} and remove", chosen, store)
+            return _dry_run(f"post to {to} and remove", chosen, store, why_left)
         words = each(chosen, step, "accepted", pause=1 / arguments.rate)
     again = dead_lettered_again(storage.queue_letters(), accepted)
     if again:
@@ -114,7 +119,9 @@ def purge(storage: Storage, arguments: argparse.Namespace) -> int:
     store = _letters(storage, arguments)
 
     def step(letter: Letter) -> str:
-        return store.hold(letter) or ("purged" if store.remove(letter) else TAKEN)
+        if why := store.why_left(letter) or store.hold(letter):
+            return why
+        return "purged" if store.remove(letter) else TAKEN
 
     with collected(store) as letters:
         chosen = _chosen(letters, arguments)
@@ -123,7 +130,7 @@ def purge(storage: Storage, arguments: argparse.Namespace) -> int:
             print(f"{count} {LEFT[reason]} (--reason {reason} purges it)")
         chosen = [letter for letter in chosen if letter.reason not in left]
         if not arguments.yes:
-            return _dry_run("remove for ever", chosen, store)
+            return _dry_run("remove for ever", chosen, store, store.why_left)
         words = each(chosen, step, "purged")
     return 1 if set(words) - {"purged"} else 0
 
@@ -147,9 +154,14 @@ def _chosen(letters: Sequence[Letter], arguments: argparse.Namespace) -> list[Le
     return chosen
 
 
-def _dry_run(what: str, chosen: Sequence[Letter], store: Letters) -> int:
-    would = f"would {what} {len(chosen)} dead letters of {store.place}; --yes does it"
-    print("\n".join([would, *counts(chosen)]))
+def _dry_run(
+    what: str, chosen: Sequence[Letter], store: Letters, why_left: Callable[[Letter], str | None]
+) -> int:
+    """Print what the run would do now, and what it would leave."""
+    taken = [letter for letter in chosen if why_left(letter) is None]
+    left = Counter(word for letter in chosen if (word := why_left(letter)))
+    would = f"would {what} {len(taken)} dead letters of {store.place}; --yes does it"
+    print("\n".join([would, *counts(taken), *(f"{count} {word}" for word, count in sorted(left.items()))]))
     return 0
 
 

@@ -68,6 +68,9 @@ class BlobLetters:
             raise OpsError(f"there is no blob container {self._container.container_name}") from None
         return letters
 
+    def why_left(self, letter: Letter) -> None:
+        """Return None: no event of a blob has to wait."""
+
     def hold(self, letter: Letter) -> None:
         """Do nothing: a blob that was changed since is found out when it is removed."""
 

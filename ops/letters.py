@@ -76,6 +76,10 @@ class Letters(Protocol):
         """Return all of them, telling now and then how many there are so far."""
         ...
 
+    def why_left(self, letter: Letter) -> str | None:
+        """Return why this dead letter has to be left for now, or None."""
+        ...
+
     def hold(self, letter: Letter) -> str | None:
         """Make sure that it is there, and stays for a minute; return a word for why it has to be left."""
         ...

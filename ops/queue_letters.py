@@ -89,15 +89,18 @@ class QueueLetters:
             self.hidden = max(0, count - len(letters))
         return letters
 
-    def hold(self, letter: Letter) -> str | None:
-        """Hide it for another while, if its turn comes long after it was collected.
+    def why_left(self, letter: Letter) -> str | None:
+        """Return why this dead letter has to be left for now: another message may be about to need its blob.
 
-        One whose blob may be about to have another message is left, before its event is posted: the blob
-        has to stay for that message, and where none comes nothing would lead to the personal data in it.
+        The blob has to stay for that message. If none comes, nothing would lead to the personal data in it.
         """
         claim = self._claims.get(letter.id)
         if claim is not None and not claim.is_settled:
             return f"left: its blob is too recent, try again in {SETTLED_SECONDS:.0f} s"
+        return None
+
+    def hold(self, letter: Letter) -> str | None:
+        """Hide it for another while, if its turn comes long after it was collected."""
         if time.monotonic() < self._held_until:
             return None
         try:

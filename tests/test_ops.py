@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -204,6 +205,21 @@ class TestQueue:
         assert "3 dead letters of the queue acs-dead-letter; --yes does it" in output
         assert "3  invalid_data  sms" in output
         assert before == {(message.id, message.content) for message in queues.messages(DEAD_LETTERS)}
+
+    @pytest.mark.parametrize("command", ["replay", "purge"])
+    async def test_a_dry_run_makes_the_choice_of_the_run(
+        self, command: str, stack: Stack, queues: Queues
+    ) -> None:
+        """What it says will be left is what the run leaves, for the same reasons."""
+        await bury(stack, *many(2))
+        foreign = queues.dead_letters()[0]
+        foreign["data"] |= {"function": "else", "eventType": "Else"}
+        await send(stack, encoded(json.dumps(foreign)), "no Base64!")
+        await bury(stack, large(), function="chat_thread")
+        dry = (await run(stack, command))[1]
+        done = (await (replay(stack) if command == "replay" else purge(stack)))[1]
+        assert left_of(dry) == left_of(done)
+        assert re.search(r"would .* 2 dead letters" if command == "replay" else r"would .* 3 dead", dry)
 
     async def test_all_are_listed(self, stack: Stack, queues: Queues) -> None:
         """A peek would show no more than 32; the list leaves them for the next reader."""
@@ -528,6 +544,15 @@ class TestBlobs:
         assert (sms["type"], chat["type"]) == ("acs.sms.received", "acs.chat-message.received")
         assert "deadLetterReason" not in json.dumps([sms, chat])
 
+    @pytest.mark.usefixtures("queues")
+    async def test_a_dry_run_makes_the_choice_of_the_run(self, stack: Stack, blobs: ContainerClient) -> None:
+        """An event of a type that no function takes, and what is no event, are not promised."""
+        unknown = sample("sms-received") | ADDED | {"eventType": "Else"}
+        put(blobs, "a", [sample("sms-received") | ADDED, unknown, {"else": 1}])
+        dry = (await run(stack, "replay", "--blobs", BLOBS))[1]
+        assert re.search(r"would .* 1 dead letters", dry)
+        assert left_of(dry) == left_of((await replay(stack, "--blobs", BLOBS))[1])
+
     async def test_a_blob_keeps_what_was_not_accepted(
         self, stack: Stack, queues: Queues, blobs: ContainerClient
     ) -> None:
@@ -755,6 +780,11 @@ def large() -> dict[str, Any]:
     (member, *_) = event["data"]["members"]
     event["data"]["members"] = [member | {"memberId": f"{member['memberId']}{n}"} for n in range(700)]
     return event
+
+
+def left_of(output: str) -> set[str]:
+    """Return how many dead letters are left, and why."""
+    return set(re.findall(r"[0-9]+ left: [^;\n]+", output))
 
 
 async def purge(stack: Stack, *arguments: str) -> Result:
