@@ -112,7 +112,7 @@ async def _serving(folder: Path, storage: str, log: int) -> AsyncIterator[int]:
         return worker
 
     try:
-        async with host.serving(current, 0) as port:
+        async with host.serving(current, 0, print) as port:
             yield port
     finally:
         await worker.stop()

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,9 +23,10 @@ from aiohttp import web
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient
 
+from local import web_server
 from local.event_schemas import Event, converted, is_cloudevent, read_published, type_of, with_topic
-from local.ports import HOST
 from local.subscriptions import DELIVERED, NEVER_RETRIED, Subscription, delivery_outcome, retry_delay
+from local.web_server import Report
 from ops.terminal import printable
 
 PATH = "/api/events"
@@ -98,13 +99,13 @@ class EventGrid:
         endpoint: str,
         clients: tuple[aiohttp.ClientSession, BlobServiceClient],
         time_scale: float,
-        report: Callable[[str], None],
+        report: Report,
     ) -> None:
         self._subscriptions = subscriptions
         self._endpoint = endpoint
         self._http, self._blobs = clients
         self._time_scale = time_scale
-        self._report: Callable[[str], None] = lambda text: report(printable(text))
+        self._report: Report = lambda text: report(printable(text))
         self._slots = asyncio.Semaphore(CONCURRENT_DELIVERIES)
         self._batches: dict[str, _Batch] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -259,7 +260,7 @@ async def serving(
     endpoint: str,
     connection_string: str,
     time_scale: float,
-    report: Callable[[str], None],
+    report: Report,
     response_seconds: float = RESPONSE_SECONDS,
 ) -> AsyncIterator[tuple[int, EventGrid]]:
     """Deliver to an endpoint what is published on the port, until the context ends; 0 takes any free port."""
@@ -268,28 +269,26 @@ async def serving(
         BlobServiceClient.from_connection_string(connection_string, **_STORAGE_OPTIONS) as blobs,
     ):
         grid = EventGrid(subscriptions, endpoint, (http, blobs), time_scale, report)
-        runner = web.AppRunner(_application(grid), access_log=None)
-        await runner.setup()
         try:
-            await web.TCPSite(runner, HOST, port).start()
-            yield runner.addresses[0][1], grid
+            async with web_server.serving(_application(grid, report), port) as bound_port:
+                yield bound_port, grid
         finally:
-            await runner.cleanup()
             await grid.stop()
 
 
-def _application(grid: EventGrid) -> web.Application:
+def _application(grid: EventGrid, report: Report) -> web.Application:
     async def publish(request: web.Request) -> web.Response:
         body = await request.read()
         try:
             grid.publish(read_published(body, request.content_type))
         except ValueError as error:
+            report(printable(f"400 {request.method} {request.path}: {error}"))
             return web.json_response({"error": {"code": "BadRequest", "message": str(error)}}, status=400)
         return web.Response()
 
-    application = web.Application(client_max_size=BODY_LIMIT)
-    application.add_routes([web.post(PATH, publish)])
-    return application
+    return web_server.application(
+        [web.post(PATH, publish)], report, use=f"events are published to {PATH}", body_limit=BODY_LIMIT
+    )
 
 
 def _content(batch: _Batch) -> tuple[str, Event | list[Event]]:

@@ -6,16 +6,17 @@ sdk/eventgrid/Microsoft.Azure.WebJobs.Extensions.EventGrid.
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-import msgspec
 from aiohttp import web
 
+from local import web_server
 from local.errors import AppNotLoadedError
-from local.ports import HOST
+from local.host_json import compact, first_value
+from local.web_server import Report
+from ops.terminal import printable
 
 PATH = "/runtime/webhooks/EventGrid"
 
@@ -31,11 +32,7 @@ _ORIGINS = (
     "eventgrid.azure.microsoft.scloud",
     "eventgrid.azure.cn",
 )
-_SHUTDOWN_SECONDS = 5.0
-_ESCAPES = re.compile(
-    r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(?P<half>ud[89a-f][0-9a-f]{2})|.)",
-    re.IGNORECASE | re.DOTALL,
-)
+_FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
 class Invoker(Protocol):
@@ -53,59 +50,57 @@ CurrentApp = Callable[[], Awaitable[Invoker]]
 """Returns the app as it is now. Raises AppNotLoadedError."""
 
 
-def application(current_app: CurrentApp) -> web.Application:
+class _RefusedError(Exception):
+    """A request that cannot be delivered: the answer's status and text, and what to tell the developer."""
+
+    def __init__(self, status: int, warning: str, text: str = "") -> None:
+        super().__init__(warning)
+        self.status = status
+        self.text = text
+
+
+def application(current_app: CurrentApp, report: Report) -> web.Application:
     """Return the endpoint, delivering to whatever app is current at each request."""
 
     async def event_grid(request: web.Request) -> web.Response:
         if request.match_info["extension"].lower() != "eventgrid":
-            return web.Response(status=404)
+            raise web.HTTPNotFound
         body = await request.read()
         try:
-            app = await current_app()
+            return await _answer(request, body, await current_app())
         except AppNotLoadedError:
-            return web.Response(status=503, text="Function host is not running.")
-        return await _answer(request, body, app)
+            return web.Response(status=404)
+        except _RefusedError as error:
+            report(printable(f"{error.status} {request.method} {request.path}: {error}"))
+            return web.Response(status=error.status, text=error.text or None)
 
-    endpoint = web.Application(client_max_size=BODY_LIMIT, middlewares=[_empty_500])
-    endpoint.add_routes(
-        web.route(verb, "/runtime/webhooks/{extension}{extra:(/.*)?}", event_grid) for verb in _VERBS
+    routes = [web.route(verb, "/runtime/webhooks/{extension}{extra:(/.*)?}", event_grid) for verb in _VERBS]
+    return web_server.application(
+        [*routes, web.get("/", _home)],
+        report,
+        use=f"events are posted to {PATH}?functionName=NAME",
+        body_limit=BODY_LIMIT,
     )
-    endpoint.add_routes([web.get("/", _home)])
-    return endpoint
 
 
 @asynccontextmanager
-async def serving(current_app: CurrentApp, port: int) -> AsyncIterator[int]:
+async def serving(current_app: CurrentApp, port: int, report: Report) -> AsyncIterator[int]:
     """Serve the endpoint until the context ends; 0 takes any free port. Yields the port."""
-    # An invocation goes on when its request is hung up, as in the cloud: hence no handler_cancellation.
-    runner = web.AppRunner(application(current_app), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, HOST, port).start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+    async with web_server.serving(application(current_app, report), port) as bound_port:
+        yield bound_port
 
 
 async def _home(_: web.Request) -> web.Response:
     return web.Response(text=f"The app's local host is up. Events go to {PATH}?functionName=NAME\n")
 
 
-@web.middleware
-async def _empty_500(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Answer what goes wrong outside of functions as the Functions host does."""
-    try:
-        return await handler(request)
-    except (ValueError, RecursionError, msgspec.DecodeError):
-        return web.Response(status=500)
-
-
 async def _answer(request: web.Request, body: bytes, app: Invoker) -> web.Response:
-    function = request.query.get("functionName", "")
+    if request.content_type == _MULTIPART:
+        raise _RefusedError(500, _form_warning(request))
+    function = ",".join(request.query.getall("functionName", []))
     if function not in app.functions:
-        return web.Response(status=404, text=f"cannot find function: '{function}'")
+        text = f"cannot find function: '{function}'"
+        raise _RefusedError(404, f"{text}; the functions are {', '.join(app.functions)}", text)
     if request.method == "OPTIONS":
         return web.Response(headers={"Webhook-Allowed-Origin": _allowed_origin(request)})
     match request.headers.get("aeg-event-type", "").lower():
@@ -115,7 +110,9 @@ async def _answer(request: web.Request, body: bytes, app: Invoker) -> web.Respon
             return await _deliver(_text(request, body), function, app)
         case "unsubscribe":
             return web.Response(status=202)
-    return web.Response(status=400)
+    raise _RefusedError(
+        400, "an event needs the header aeg-event-type (with curl: -H 'aeg-event-type: Notification')"
+    )
 
 
 def _allowed_origin(request: web.Request) -> str:
@@ -125,61 +122,61 @@ def _allowed_origin(request: web.Request) -> str:
 
 def _text(request: web.Request, body: bytes) -> str:
     """Decode the body as leniently as the Functions host, which replaces what is not of the charset."""
+    if request.content_type == _FORM:  # the host has read it as a form by now, and finds no text
+        raise _RefusedError(500, _form_warning(request))
     try:
         return body.decode(request.charset or "utf-8", errors="replace").removeprefix("\ufeff")
     except LookupError:
-        raise ValueError("unknown charset") from None
+        raise _RefusedError(500, "the charset of the content type is unknown") from None
+
+
+def _form_warning(request: web.Request) -> str:
+    return (
+        f"the host reads a body of {request.content_type} as a form, not as an event "
+        "(with curl: -H 'content-type: application/json')"
+    )
 
 
 def _validate(text: str) -> web.Response:
     """Answer the handshake of a new subscription; its code comes in the schema of the subscription."""
-    content = json.loads(text)
-    event = content[0] if isinstance(content, list) and content else content
-    code = _validation_code(event)
-    return web.Response(
-        text=json.dumps({"validationResponse": code}, separators=(",", ":"), ensure_ascii=False)
-    )
+    try:
+        content = json.loads(text)
+        code = _code(content)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise _RefusedError(500, "the event holds no data.validationCode") from None
+    answer = {"validationResponse": "" if code is None else str(code)}
+    return web.Response(text=json.dumps(answer, separators=(",", ":")))
 
 
-def _validation_code(event: Any) -> str:
-    data = event.get("data") if isinstance(event, dict) else None
-    if isinstance(data, str):  # as in CloudEvents' schema
-        data = json.loads(data)
-    code = data.get("validationCode") if isinstance(data, dict) else None
-    if not isinstance(code, str):
-        raise ValueError("no validation code")  # noqa: TRY004 - it is the sender's input
-    return code
+def _code(content: Any) -> object:
+    """Return the code of an event; only of one outside an array may the data be a string of JSON."""
+    if isinstance(content, list):
+        return content[0]["data"]["validationCode"]
+    data = content["data"]
+    return (json.loads(data) if isinstance(data, str) else data)["validationCode"]
 
 
 async def _deliver(text: str, function: str, app: Invoker) -> web.Response:
     """Invoke the function once for each event, all at once; one failure fails the delivery."""
-    errors = await asyncio.gather(*(_invoke(app, function, event) for event in _events(text)))
+    try:
+        events = _events(text)
+    except ValueError as error:
+        raise _RefusedError(500, str(error)) from None
+    # All are started before the first await, during which the app could be replaced.
+    started = [app.invoke(function, event) for event in events if event.startswith("{")]
+    errors = await asyncio.gather(*started)
+    if len(started) < len(events):
+        raise _RefusedError(500, "an element of the array is not a JSON object")
     if any(error is not None for error in errors):
         return web.Response(status=500, text=f"Exception while executing function: Functions.{function}")
     return web.Response(status=202)
 
 
 def _events(text: str) -> list[str]:
-    """Return the events as they are written in the body, numbers and all."""
-    document = _verbatim(msgspec.json.decode(_mend_surrogates(text), type=msgspec.Raw))
-    if document.startswith("{"):
-        return [document]
-    return [_verbatim(event) for event in msgspec.json.decode(document, type=list[msgspec.Raw])]
-
-
-def _mend_surrogates(text: str) -> str:
-    """Replace the escapes of halves of characters, as the Functions host's JSON reader does."""
-    return _ESCAPES.sub(lambda escape: r"\ufffd" if escape["half"] else escape[0], text)
-
-
-def _verbatim(json_value: msgspec.Raw) -> str:
-    return bytes(json_value).decode().strip()
-
-
-def _invoke(app: Invoker, function: str, event: str) -> Awaitable[str | None]:
-    """Start an invocation at once: an await since the app was asked for could see it replaced."""
-    return app.invoke(function, event) if event.startswith("{") else _refuse()
-
-
-async def _refuse() -> str:
-    return "an event is a JSON object"
+    """Return the events of a body as the host writes them. Raises ValueError."""
+    content = first_value(text)
+    if isinstance(content, list):
+        return [compact(event, depth=1) for event in content]
+    if isinstance(content, dict):
+        return [compact(content)]
+    raise ValueError("the body is JSON, but neither an object nor an array")

@@ -84,7 +84,7 @@ async def running(
         async with (
             azurite.running(project_dir, storage_port, folder) as storage,
             reloading(project_dir, environment, report) as workers,
-            host.serving(workers.current, port) as bound_port,
+            host.serving(workers.current, port, report) as bound_port,
             eventgrid.serving(
                 subscribed,
                 event_grid_port,

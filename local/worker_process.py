@@ -140,7 +140,7 @@ class ReloadingWorker:
             self._worker = await Worker.start(self._project_dir, self._environment())
         except (AppNotLoadedError, LocalError) as error:
             self._loads = False
-            self._report(f"the app does not load; events are answered 503 until it does:\n{error}")
+            self._report(f"the app does not load; events are answered 404 until it does:\n{error}")
             return
         self._loads = True
         if is_reload:

@@ -78,7 +78,7 @@ async def deliver(app: App, deliveries: list[tuple[str, str]]) -> list[tuple[int
         async with limit, session.post(url, params=query, data=event.encode(), headers=headers) as answer:
             return answer.status, await answer.text()
 
-    async with host.serving(current_app, 0) as port, aiohttp.ClientSession() as session:
+    async with host.serving(current_app, 0, print) as port, aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{port}{host.PATH}"
         return await asyncio.gather(*(post(session, url, *delivery) for delivery in deliveries))
 

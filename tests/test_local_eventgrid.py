@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from itertools import chain, pairwise
@@ -103,9 +103,11 @@ class Grid:
         async with EventGridPublisherClient(self.url, AzureKeyCredential("any"), retry_total=0) as client:
             await client.send(list(events))
 
-    async def post(self, body: str, content_type: str = "application/json") -> tuple[int, str]:
+    async def post(
+        self, body: str, content_type: str = "application/json", headers: Mapping[str, str] = {}
+    ) -> tuple[int, str]:
         """Publish what the client would not; the answer."""
-        headers = {"Content-Type": content_type}
+        headers = {"Content-Type": content_type, **headers}
         async with (
             aiohttp.ClientSession() as http,
             http.post(self.url, data=BytesIO(body.encode()), headers=headers) as answer,
@@ -551,13 +553,28 @@ class TestPublishing:
         ],
     )
     async def test_what_is_no_event_is_refused(self, body: str, content_type: str, event_grid: Open) -> None:
-        """With 400 and a reason; nothing is delivered."""
+        """With 400 and a reason, which the terminal shows too; nothing is delivered."""
         async with event_grid() as grid:
             status, text = await grid.post(body, content_type)
 
         assert 400 == status
-        assert json.loads(text)["error"]["message"]
-        assert [] == grid.reports
+        assert [f"400 POST {eventgrid.PATH}: {json.loads(text)['error']['message']}"] == grid.reports
+
+    async def test_a_wrong_path_is_reported_with_the_right_one(self, event_grid: Open) -> None:
+        """A publisher with another path is an empty 404."""
+        async with event_grid() as grid:
+            assert (404, "") == await replace(grid, url=f"{grid.url}/other").post("[]")
+
+        assert [f"404 POST {eventgrid.PATH}/other: events are published to {eventgrid.PATH}"] == grid.reports
+
+    @pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Host": "example.com"}])
+    async def test_a_web_page_from_elsewhere_is_refused(
+        self, headers: dict[str, str], event_grid: Open
+    ) -> None:
+        """A page of another site, or of another host's name for this machine, cannot publish."""
+        async with event_grid() as grid:
+            status, _ = await grid.post(json.dumps([received_event()]), headers=headers)
+            assert (403, 0) == (status, grid.grid.undelivered)
 
     async def test_one_bad_event_refuses_all(self, event_grid: Open) -> None:
         """The client is told by an exception, and may publish all again."""

@@ -1,288 +1,305 @@
-"""The HTTP contract of the local host's Event Grid endpoint."""
+"""The local host's Event Grid endpoint: the answers of the real Functions host, and its warnings."""
 
 import asyncio
+import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
+from yarl import URL
 
 from local import host
 from local.errors import AppNotLoadedError
-from local.host import Invoker
+from local.host import CurrentApp, Invoker
 
+ANSWERS = json.loads(Path(__file__).with_name("functions_host_answers.json").read_bytes())
 NOTIFICATION = {"aeg-event-type": "Notification"}
-VALIDATION = {"aeg-event-type": "SubscriptionValidation"}
 
 
 class FakeApp:
-    """Keeps the events it gets; `fail` in one makes it fail, `wait` makes three wait for each other."""
+    """The functions that the real host was asked with; `wait` in an event has three wait for each other."""
 
     def __init__(self) -> None:
-        self.functions = ("sms", "membership")
-        self.events: list[tuple[str, str]] = []
+        self.functions = ("echo", "boom", "mixed")
+        self.events: list[str] = []
         self._together = asyncio.Barrier(3)
 
     async def invoke(self, function: str, event: str) -> str | None:
-        """Keep the event."""
-        self.events.append((function, event))
+        """Keep the event, and return an error's text where the function raises."""
+        self.events.append(event)
         if "wait" in event:
             await self._together.wait()
-        return "RuntimeError('secret')" if "fail" in event else None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the endpoint answered."""
-
-    status: int
-    text: str
-    headers: dict[str, str]
+        raises = function == "boom" or (function == "mixed" and "fail" in event)
+        return "RuntimeError('secret')" if raises else None
 
 
 @dataclass(frozen=True)
 class Client:
-    """Talks to an endpoint that is served for a test."""
+    """Posts to an endpoint that is served for a test."""
 
     session: aiohttp.ClientSession
     url: str
     app: FakeApp
+    reports: list[str]
 
     async def ask(
         self,
-        body: str | bytes = "",
+        body: bytes | str = b"",
         *,
-        headers: dict[str, str] = NOTIFICATION,
+        headers: dict[str, Any] = NOTIFICATION,
         method: str = "POST",
-        path: str = f"{host.PATH}?functionName=sms",
-    ) -> Answer:
-        """Make a request."""
-        content = body.encode() if isinstance(body, str) else body
+        path: str = f"{host.PATH}?functionName=echo",
+    ) -> tuple[int, bytes, CIMultiDict[str]]:
+        """Make a request, and return the status, body and headers of the answer."""
+        sent: CIMultiDict[str] = CIMultiDict()
+        for name, value in headers.items():
+            for each in value if isinstance(value, list) else [value]:
+                sent.add(name, each)
         async with self.session.request(
-            method, self.url + path, data=BytesIO(content), headers=headers
+            method,
+            URL(self.url + path, encoded=True),
+            data=BytesIO(body.encode() if isinstance(body, str) else body),
+            headers=sent,
+            skip_auto_headers=["Content-Type"],
         ) as response:
-            return Answer(response.status, await response.text(), dict(response.headers))
-
-    @property
-    def events(self) -> list[str]:
-        """The events that reached the app."""
-        return [event for _, event in self.app.events]
+            return response.status, await response.read(), CIMultiDict(response.headers)
 
 
 @asynccontextmanager
-async def _client(current_app: Callable[[], Awaitable[Invoker]], app: FakeApp) -> AsyncIterator[Client]:
-    async with host.serving(current_app, 0) as port, aiohttp.ClientSession() as session:
-        yield Client(session, f"http://127.0.0.1:{port}", app)
+async def serving(current_app: CurrentApp, app: FakeApp) -> AsyncIterator[Client]:
+    """Serve the endpoint until the context ends."""
+    reports = list[str]()
+    async with host.serving(current_app, 0, reports.append) as port, aiohttp.ClientSession() as session:
+        yield Client(session, f"http://127.0.0.1:{port}", app, reports)
 
 
 @pytest.fixture(name="client")
-async def _serving_client() -> AsyncIterator[Client]:
+async def _client() -> AsyncIterator[Client]:
     app = FakeApp()
 
     async def current_app() -> Invoker:
         return app
 
-    async with _client(current_app, app) as client:
+    async with serving(current_app, app) as client:
         yield client
 
 
-class TestRouting:
-    """Which function a request is for."""
+def octets(content: dict[str, str]) -> bytes:
+    """Return the bytes that a row of the table holds."""
+    return base64.b64decode(content["base64"]) if "base64" in content else content["text"].encode()
+
+
+def nested(row: dict[str, Any]) -> bytes:
+    """Return what a row of the table sent: its text, or an object of so many levels."""
+    if "sent" in row:
+        return octets(row["sent"])
+    text = '{"a":' * (row["depth"] - 1) + "{}" + "}" * (row["depth"] - 1)
+    return f"[{text}]".encode() if row["array"] else text.encode()
+
+
+class TestRealHost:
+    """What the real Functions host answered, row by row."""
+
+    @pytest.mark.parametrize("row", [pytest.param(row, id=row["name"]) for row in ANSWERS["requests"]])
+    async def test_a_request_is_answered_as_by_the_real_host(
+        self, row: dict[str, Any], client: Client
+    ) -> None:
+        """Status, body and headers of the answer are the same."""
+        status, body, headers = await client.ask(
+            octets(row["body"]), headers=row["headers"], method=row["method"], path=row["path"]
+        )
+
+        assert (row["status"], octets(row["answer"])) == (status, body)
+        expected = row.get("answer_headers", {})
+        assert expected == {name: headers.get(name) for name in expected}
+
+    @pytest.mark.parametrize("row", [pytest.param(row, id=row["name"]) for row in ANSWERS["texts"]])
+    async def test_a_function_is_given_the_text_of_the_real_host(
+        self, row: dict[str, Any], client: Client
+    ) -> None:
+        """The event is parsed and written again, by the host's own rules."""
+        status, body, _ = await client.ask(nested(row))
+
+        assert (row["status"], octets(row["answer"])) == (status, body)
+        if "arrives" in row:
+            assert [octets(text).decode() for text in row["arrives"]] == client.app.events
+        else:
+            assert (status == 202) == bool(client.app.events)
 
     @pytest.mark.parametrize(
-        ("query", "name"),
-        [("", ""), ("?functionName=", ""), ("?functionName=SMS", "SMS"), ("?functionName=x", "x")],
-    )
-    async def test_an_unknown_function_is_not_found(self, client: Client, query: str, name: str) -> None:
-        """A function that is missing, unknown or in the wrong case is a 404 that names it."""
-        answer = await client.ask("[{}]", path=host.PATH + query)
-
-        assert (404, f"cannot find function: '{name}'") == (answer.status, answer.text)
-        assert [] == client.events
-
-    async def test_an_extension_is_found_in_any_case(self, client: Client) -> None:
-        """The extension's name in the path may be in any case."""
-        answer = await client.ask("[{}]", path="/runtime/webhooks/eventgrid?functionName=sms")
-
-        assert 202 == answer.status
-
-    async def test_an_unknown_extension_is_not_found(self, client: Client) -> None:
-        """Another extension is a 404 without a body."""
-        answer = await client.ask("[{}]", path="/runtime/webhooks/blobs?functionName=sms")
-
-        assert (404, "") == (answer.status, answer.text)
-
-    async def test_the_home_page_says_that_the_host_is_up(self, client: Client) -> None:
-        """The root answers 200, for whoever waits for the host."""
-        answer = await client.ask(method="GET", path="/", headers={})
-
-        assert 200 == answer.status
-        assert "up" in answer.text
-
-    @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
-    async def test_the_method_does_not_matter(self, client: Client, method: str) -> None:
-        """Every method with a notification's header delivers."""
-        answer = await client.ask('{"id":"1"}', method=method)
-
-        assert (202, ['{"id":"1"}']) == (answer.status, client.events)
-
-
-class TestHandshakes:
-    """How subscriptions are validated."""
-
-    @pytest.mark.parametrize("origin", ["eventgrid.azure.us", "eventgrid.azure.cn", "eventgrid.azure.net"])
-    async def test_options_allows_event_grid(self, client: Client, origin: str) -> None:
-        """OPTIONS allows an origin of Event Grid's."""
-        answer = await client.ask(method="OPTIONS", headers={"WebHook-Request-Origin": origin})
-
-        assert (200, "", origin) == (answer.status, answer.text, answer.headers["Webhook-Allowed-Origin"])
-
-    @pytest.mark.parametrize("headers", [{}, {"WebHook-Request-Origin": "example.com"}])
-    async def test_options_allows_nobody_else(self, client: Client, headers: dict[str, str]) -> None:
-        """OPTIONS allows only Event Grid when another origin, or none, asks."""
-        answer = await client.ask(method="OPTIONS", headers=headers)
-
-        assert "eventgrid.azure.net" == answer.headers["Webhook-Allowed-Origin"]
-
-    @pytest.mark.parametrize(
-        "content",
+        ("sent", "arrives"),
         [
-            [{"data": {"validationCode": "abc"}}],
-            {"data": {"validationCode": "abc"}},
-            {"specversion": "1.0", "data": '{"validationCode":"abc"}'},
+            ("-0", "0"),
+            ("1E0", "1.0"),
+            ("1.10", "1.1"),
+            ("-0.0", "-0.0"),
+            ("0.0001", "0.0001"),
+            ("0.00001", "1E-05"),
+            ("1.2345e-5", "1.2345E-05"),
+            ("1e16", "10000000000000000.0"),
+            ("1.234567890123457e16", "12345678901234570.0"),
+            ("1e17", "1E+17"),
+            ("2.5E-324", "5E-324"),
+            ("-1e400", '"-Infinity"'),
+            ("NaN", '"NaN"'),
+            ("9" * 380, "9" * 380),
         ],
     )
-    async def test_a_validation_echoes_its_code(self, client: Client, content: object) -> None:
-        """A validation event in either schema is answered 200 with its code, as text."""
-        answer = await client.ask(json.dumps(content), headers=VALIDATION)
+    async def test_a_number_is_written_as_by_the_real_host(
+        self, sent: str, arrives: str, client: Client
+    ) -> None:
+        """Integers keep their digits; floats are written by .NET's rules, infinities as strings."""
+        await client.ask(f'{{"n": [{sent}]}}')
 
-        assert (200, '{"validationResponse":"abc"}') == (answer.status, answer.text)
-        assert "text/plain; charset=utf-8" == answer.headers["Content-Type"]
-        assert [] == client.events
-
-    @pytest.mark.parametrize("body", ["", "{", "[]", "1", "[{}]", '[{"data":"x"}]', '[{"data":{}}]'])
-    async def test_a_validation_without_a_code_fails(self, client: Client, body: str) -> None:
-        """A validation event that holds no code is a 500 without a body."""
-        answer = await client.ask(body, headers=VALIDATION)
-
-        assert (500, "") == (answer.status, answer.text)
-
-    async def test_an_unsubscription_is_accepted(self, client: Client) -> None:
-        """The end of a subscription is a 202, and nothing happens."""
-        answer = await client.ask(headers={"aeg-event-type": "Unsubscribe"})
-
-        assert (202, "", []) == (answer.status, answer.text, client.events)
-
-    @pytest.mark.parametrize("headers", [{}, {"aeg-event-type": "Other"}])
-    async def test_another_kind_of_request_is_bad(self, client: Client, headers: dict[str, str]) -> None:
-        """A request that says none of the known kinds is a 400 without a body."""
-        answer = await client.ask("[{}]", headers=headers)
-
-        assert (400, "", []) == (answer.status, answer.text, client.events)
-
-
-class TestDelivery:
-    """How a notification becomes invocations."""
-
-    async def test_every_event_is_an_invocation(self, client: Client) -> None:
-        """An array's events reach the function one by one, and the answer is an empty 202."""
-        answer = await client.ask('[{"id":"1"}, {"id":"2"}]')
-
-        assert (202, "") == (answer.status, answer.text)
-        assert [("sms", '{"id":"1"}'), ("sms", '{"id":"2"}')] == client.app.events
-
-    async def test_an_empty_array_is_no_invocation(self, client: Client) -> None:
-        """No events are accepted, too."""
-        answer = await client.ask("[]")
-
-        assert (202, []) == (answer.status, client.events)
-
-    async def test_the_kind_of_request_is_found_in_any_case(self, client: Client) -> None:
-        """The header's value may be in any case."""
-        answer = await client.ask("[{}]", headers={"Aeg-Event-Type": "NOTIFICATION"})
-
-        assert 202 == answer.status
+        assert [f'{{"n":[{arrives}]}}'] == client.app.events
 
     @pytest.mark.parametrize(
-        "event",
-        [
-            '{"n": 12345678901234567890123, "f": 1.10000000000000000001, "e": 1E400}',
-            '{"a": "\\ud83d\\ude00 \\\\ud800 é 漢", "a": 2}',
-            '{"time": "2026-01-01T00:00:00.1234567Z"}',
-        ],
+        "body", ['{"n":' + "9" * 381 + "}", "[" * 100_000, '[{"a":' * 100_000, '[{"id":"1"}']
     )
-    async def test_an_event_arrives_as_it_was_written(self, client: Client, event: str) -> None:
-        """Numbers, escapes, dates and repeated keys are not rewritten."""
-        await client.ask(f" {event} ")
-        await client.ask(f"[{event}]")
+    async def test_what_the_host_cannot_parse_reaches_no_function(self, body: str, client: Client) -> None:
+        """An integer of over 380 digits, deep nesting and malformed JSON are an empty 500."""
+        status, answer, _ = await client.ask(body)
 
-        assert [event, event] == client.events
-
-    async def test_half_a_character_is_replaced(self, client: Client) -> None:
-        """An escape of half a surrogate pair becomes the replacement character, as in the cloud."""
-        answer = await client.ask('{"a":"\\ud800 \\uDC00\\ud83d\\ude00"}')
-
-        assert (202, ['{"a":"\\ufffd \\ufffd\\ud83d\\ude00"}']) == (answer.status, client.events)
-
-    async def test_the_content_type_does_not_matter(self, client: Client) -> None:
-        """Any content type delivers; its charset is used."""
-        headers = {**NOTIFICATION, "Content-Type": "application/cloudevents+json; charset=utf-16"}
-        answer = await client.ask('{"a":"é"}'.encode("utf-16"), headers=headers)
-
-        assert (202, ['{"a":"é"}']) == (answer.status, client.events)
-
-    @pytest.mark.parametrize(
-        "body",
-        ["", "{", "[{}", "[{}] x", "{},{}", "1", '"x"', "null", "true", "[" * 100_000, '[{"a":' * 100_000],
-    )
-    async def test_what_holds_no_events_fails(self, client: Client, body: str) -> None:
-        """A scalar, malformed JSON or too deep a one is a 500 without a body, and no invocation."""
-        answer = await client.ask(body)
-
-        assert (500, "", []) == (answer.status, answer.text, client.events)
-
-    async def test_one_failure_fails_the_delivery(self, client: Client) -> None:
-        """One failed event among others is a 500 that names the function, and nothing of the error."""
-        answer = await client.ask('[{"id":"1"},{"id":"fail"},{"id":"3"}]')
-
-        assert (500, "Exception while executing function: Functions.sms") == (answer.status, answer.text)
-        assert 3 == len(client.events)
+        assert (500, b"", []) == (status, answer, client.app.events)
 
     @pytest.mark.parametrize("element", ["1", '"x"', "null", "[]"])
     async def test_an_element_that_is_no_object_fails_the_delivery(
-        self, client: Client, element: str
+        self, element: str, client: Client
     ) -> None:
-        """An element that cannot be an event is a 500, but the others are invoked."""
-        answer = await client.ask(f'[{element},{{"id":"2"}}]')
+        """It is an empty 500, but the objects beside it are invoked."""
+        status, body, _ = await client.ask(f'[{{"id":"1"}},{element},{{"id":"2"}}]')
 
-        assert (500, ['{"id":"2"}']) == (answer.status, client.events)
+        assert (500, b"", ['{"id":"1"}', '{"id":"2"}']) == (status, body, client.app.events)
+
+    @pytest.mark.parametrize(("code", "answer"), [("5", "5"), ("true", "True"), ("null", "")])
+    async def test_a_code_that_is_no_string_is_answered_as_one(
+        self, code: str, answer: str, client: Client
+    ) -> None:
+        """A number, true or null comes back as text."""
+        body = f'[{{"data":{{"validationCode":{code}}}}}]'
+        status, text, _ = await client.ask(body, headers={"aeg-event-type": "SubscriptionValidation"})
+
+        assert (200, {"validationResponse": answer}) == (status, json.loads(text))
+
+    async def test_an_app_that_does_not_load_is_not_found(self) -> None:
+        """While the app does not load, every function is an empty 404: no function is indexed."""
+
+        async def no_app() -> Invoker:
+            raise AppNotLoadedError
+
+        async with serving(no_app, FakeApp()) as client:
+            status, body, _ = await client.ask("[{}]")
+
+        assert (404, b"") == (status, body)
+
+    async def test_the_home_page_says_that_the_host_is_up(self, client: Client) -> None:
+        """The root answers 200, for whoever waits for the host."""
+        status, body, _ = await client.ask(method="GET", path="/", headers={})
+
+        assert (200, True) == (status, b"up" in body)
 
     async def test_events_are_handled_at_the_same_time(self, client: Client) -> None:
         """All of an array's events are started before the first ends."""
         async with asyncio.timeout(5):
-            answer = await client.ask('[{"id":"wait"},{"id":"wait"},{"id":"wait"}]')
+            status, _, _ = await client.ask('[{"id":"wait"},{"id":"wait"},{"id":"wait"}]')
 
-        assert 202 == answer.status
+        assert 202 == status
 
     async def test_a_large_event_is_delivered(self, client: Client) -> None:
         """Events may be many megabytes, far beyond aiohttp's own limit."""
-        event = json.dumps({"text": "x" * 20_000_000})
-        answer = await client.ask(event)
+        event = json.dumps({"text": "x" * 20_000_000}, separators=(",", ":"))
+        status, _, _ = await client.ask(event)
 
-        assert 202 == answer.status
-        assert [len(event)] == [len(received) for received in client.events]
+        assert (202, [len(event)]) == (status, [len(received) for received in client.app.events])
 
 
-async def test_an_app_that_does_not_load_is_unavailable() -> None:
-    """While the app does not load, everything is a 503 that Event Grid retries."""
+class TestWarnings:
+    """What the terminal says about a request that is refused."""
 
-    async def no_app() -> Invoker:
-        raise AppNotLoadedError
+    @pytest.mark.parametrize(
+        ("request_", "status", "cure"),
+        [
+            ({"headers": {}}, 400, "-H 'aeg-event-type: Notification'"),
+            ({"path": f"{host.PATH}?functionName=Echo"}, 404, "echo, boom, mixed"),
+            ({"path": host.PATH}, 404, "echo, boom, mixed"),
+            ({"path": "/api/echo"}, 404, f"{host.PATH}?functionName=NAME"),
+            ({"path": "/runtime/webhooks/blobs?functionName=echo"}, 404, f"{host.PATH}?functionName=NAME"),
+            ({"method": "PATCH"}, 404, f"{host.PATH}?functionName=NAME"),
+            ({"body": "{"}, 500, "not JSON"),
+            ({"body": "5"}, 500, "neither an object nor an array"),
+            ({"body": "[5]"}, 500, "not a JSON object"),
+            ({"body": '{"a":' * 65 + "1" + "}" * 65}, 500, "64 levels"),
+            ({"body": '{"a":' + "9" * 381 + "}"}, 500, "380 digits"),
+            ({"body": "[]", "headers": {"aeg-event-type": "SubscriptionValidation"}}, 500, "validationCode"),
+            (
+                {"headers": NOTIFICATION | {"Content-Type": "application/x-www-form-urlencoded"}},
+                500,
+                "-H 'content-type: application/json'",
+            ),
+            (
+                {"headers": NOTIFICATION | {"Content-Type": "application/json; charset=nosuch"}},
+                500,
+                "charset",
+            ),
+        ],
+    )
+    async def test_a_refusal_names_the_cure(
+        self, request_: dict[str, Any], status: int, cure: str, client: Client
+    ) -> None:
+        """One line for each refusal says what was wrong and what to send instead."""
+        answer, _, _ = await client.ask(**({"body": '{"id":"1"}'} | request_))
 
-    async with _client(no_app, FakeApp()) as client:
-        answer = await client.ask("[{}]")
+        assert (status, 1) == (answer, len(client.reports))
+        assert cure in client.reports[0]
+        assert f"{status}" in client.reports[0]
 
-    assert (503, "Function host is not running.") == (answer.status, answer.text)
+    async def test_a_request_cannot_command_the_terminal(self, client: Client) -> None:
+        """Control characters of a path or a function's name are escaped."""
+        await client.ask(path="/%1B%5B2J")
+        await client.ask(path=f"{host.PATH}?functionName=%1B%5B2J")
+
+        assert [True, True] == [report.isprintable() for report in client.reports]
+
+    async def test_what_is_accepted_is_not_reported(self, client: Client) -> None:
+        """A delivery that succeeds, or whose function fails, has no warning."""
+        await client.ask("[{}]")
+        await client.ask("[{}]", path=f"{host.PATH}?functionName=boom")
+
+        assert [] == client.reports
+
+
+class TestBrowsers:
+    """What a browser may send on behalf of a page from elsewhere."""
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:3000"},
+            {"Origin": "https://example.com"},
+            {"Origin": "null"},
+            {"Host": "example.com"},
+            {"Host": "127.0.0.1.example.com:7071"},
+        ],
+    )
+    async def test_a_page_from_elsewhere_is_refused(self, headers: dict[str, str], client: Client) -> None:
+        """Another site, another port's page and another host's name are a 403, which is reported."""
+        status, _, _ = await client.ask("[{}]", headers=NOTIFICATION | headers)
+
+        assert (403, [], 1) == (status, client.app.events, len(client.reports))
+
+    @pytest.mark.parametrize(
+        "headers", [{}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin"}, {"Host": "localhost"}]
+    )
+    async def test_programs_of_this_machine_are_taken(self, headers: dict[str, str], client: Client) -> None:
+        """A program, and the host's own page, may post under each name of this machine."""
+        status, _, _ = await client.ask("[{}]", headers=NOTIFICATION | headers)
+
+        assert (202, []) == (status, client.reports)

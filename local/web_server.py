@@ -1,0 +1,85 @@
+"""Serves HTTP on this machine, to its own programs alone."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from local.ports import HOST
+from ops.terminal import printable
+
+type Report = Callable[[str], None]
+"""Prints a line for the developer."""
+
+_HOST_NAMES = (HOST, "localhost", "[::1]")
+_SHUTDOWN_SECONDS = 5.0
+
+
+def application(
+    routes: Iterable[web.RouteDef], report: Report, *, use: str, body_limit: int
+) -> web.Application:
+    """Return an application that reports what it refuses; `use` says which requests it takes."""
+    served = web.Application(
+        client_max_size=body_limit, middlewares=[_only_this_machine(report), _known_paths(report, use)]
+    )
+    served.add_routes(routes)
+    return served
+
+
+@asynccontextmanager
+async def serving(served: web.Application, port: int) -> AsyncIterator[int]:
+    """Serve an application until the context ends; 0 takes any free port. Yields the port."""
+    # A request that is hung up goes on, as in the cloud: aiohttp's default, without handler_cancellation.
+    runner = web.AppRunner(served, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, auto_decompress=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def _only_this_machine(report: Report) -> Middleware:
+    @web.middleware
+    async def middleware(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if reason := _foreign(request):
+            report(printable(f"403 {request.method} {request.path}: {reason}"))
+            return web.Response(status=403, text=reason)
+        return await handler(request)
+
+    return middleware
+
+
+def _foreign(request: web.Request) -> str | None:
+    """Return why a request may be a web page's from elsewhere, or None.
+
+    OPTIONS is let through: it changes nothing, and Event Grid validates endpoints with it.
+    """
+    if request.host.rpartition(":")[0] not in _HOST_NAMES and request.host not in _HOST_NAMES:
+        return f"the host {request.host!r} is not this machine: use {HOST} or localhost"
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    is_foreign = (
+        site not in ("same-origin", "none")
+        if site is not None
+        else origin is not None and origin != f"http://{request.host}"
+    )
+    if is_foreign and request.method != "OPTIONS":
+        return f"a web page from {origin or 'another site'} may not send requests to this port"
+    return None
+
+
+def _known_paths(report: Report, use: str) -> Middleware:
+    @web.middleware
+    async def middleware(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+            report(printable(f"404 {request.method} {request.path}: {use}"))
+            return web.Response(status=404)
+
+    return middleware
