@@ -52,6 +52,7 @@ check: setup ## Lint, check format, types and templates, and that generated file
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
+	cd examples/consumer && ../../$(PYTHON) -m mypy --config-file ../../pyproject.toml .
 	$(PYTHON) -m tools.schemas --check
 	$(PYTHON) -m tools.events_page --check
 	$(PYTHON) -m bench.imports

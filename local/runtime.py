@@ -3,7 +3,7 @@
 It imports nothing else, for the cold starts of other apps are measured through it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,15 +38,21 @@ class App:
     def functions(self) -> Collection[str]:
         return self._ids
 
-    async def invoke(self, function: str, event: str) -> str | None:
-        """Return the error's text if the function fails; the runtime logs the rest."""
+    async def invoke(
+        self, function: str, event: str, kind: str = "json", metadata: Mapping[str, str] | None = None
+    ) -> str | None:
+        """Return the error's text if the function fails. The runtime logs the rest.
+
+        `kind` is the type of the data and `metadata` what the host adds, as JSON, both as the trigger's binding
+        has them.
+        """
         function_id = self._ids[function]
         (argument,) = handle_event._functions.get_function(function_id).input_types
         succeeded, _, _, error, _ = await invocation_request_native(
             str(next(self._invocations)),
             function_id,
-            [(argument, Datum(event, "json"))],
-            {},
+            [(argument, Datum(event, kind))],
+            {key: Datum(value, "json") for key, value in (metadata or {}).items()},
             trace_parent=self._trace_parent,
         )
         return None if succeeded else str(error)

@@ -20,10 +20,10 @@ from azure.core.exceptions import (
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient, QueueMessage
 
+from examples.consumer.reading import blob_name
 from ops.endpoint import POST_SECONDS
 from ops.letters import BLOB_NOT_FOUND, CONNECTIONS, TAKEN, UNDECODABLE, UNREADABLE, Letter
 from shared.outcomes import DEAD_LETTER_TYPE
-from shared.reading import blob_name
 from shared.sink import WRITE_TIMEOUT
 
 LEASE_SECONDS = 120

@@ -10,7 +10,7 @@ from azure.core.messaging import CloudEvent
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient, QueueMessage, TextBase64DecodePolicy
 
-from shared.reading import read_outcome
+from examples.consumer.reading import read_outcome
 
 
 class Queues:

@@ -88,7 +88,7 @@ def test_the_version_is_the_same_everywhere() -> None:
 @pytest.mark.parametrize("file", DEPLOYED, ids=lambda file: file.name)
 def test_nothing_deployed_imports_what_is_not(file: Path) -> None:
     """local, ops, bench and tests stay on the developer's machine."""
-    assert not {"local", "ops", "bench", "tests", "tools", "samples", "infra"} & {
+    assert not {"local", "ops", "bench", "tests", "tools", "samples", "infra", "examples"} & {
         name.partition(".")[0] for name in imports(file)
     }
 

@@ -303,3 +303,20 @@ async def test_the_operators_tools_use_an_identity(account: Account, app_service
     assert "acs-dead-letter" in printed
     assert "" == complaints
     assert 1 == app_service.asked
+
+
+async def test_the_example_consumer_takes_the_same_settings(
+    account: Account, app_service: AppService
+) -> None:
+    """It reaches queues, blobs and tables with the app's managed identity."""
+    identity = {"OutcomesStorage__clientId": CLIENT_ID}
+    identity["OutcomesStorage__tableServiceUri"] = (
+        f"https://127.0.0.1:{account.first_port + 2}/devstoreaccount1"
+    )
+    script = (
+        "import storage; storage.queue('consumer').create_queue(); storage.table('Consumer').list_entities()"
+    )
+    script += "; print(storage.oversize().exists())"
+    environ = account.environ() | identity | app_service.environ
+    environ["PYTHONPATH"] = str(PROJECT / "examples" / "consumer")
+    assert ("False\n", "") == await run(["-c", script], environ)

@@ -15,11 +15,11 @@ from aiohttp import web
 from azure.storage.blob import ContainerClient, generate_account_sas
 from azure.storage.queue import QueueClient, QueueSasPermissions, generate_queue_sas
 
+from examples.consumer.reading import read_outcome
 from shared.decoding import decode
 from shared.envelope import parse_envelope
 from shared.outcomes import Outcome
 from shared.payloads import SmsReceived
-from shared.reading import read_outcome
 from shared.settings import Settings, SettingsError, get_settings
 from shared.sink import MESSAGE_LIMIT, QueueSink, SinkError, get_sink
 from tests.events import FAMILIES, golden, sample
