@@ -43,8 +43,7 @@ class App:
     ) -> str | None:
         """Return the error's text if the function fails. The runtime logs the rest.
 
-        `kind` is the type of the data and `metadata` what the host adds, as JSON, both as the trigger's binding
-        has them.
+        `kind` is the type of the data, and `metadata` what the host adds to it, each value as JSON.
         """
         function_id = self._ids[function]
         (argument,) = handle_event._functions.get_function(function_id).input_types
