@@ -33,8 +33,8 @@ node_modules/.complete: package-lock.json | .venv/.complete
 run: setup ## Run the app locally, until Ctrl-C (ARGS: options of `python -m local up`)
 	@exec $(PYTHON) -m local up $(ARGS)
 
-test: setup ## Run the tests (ARGS: options of pytest)
-	$(PYTHON) -m pytest $(ARGS)
+test: setup ## Run the tests on all cores, in random order (ARGS: options of pytest)
+	$(PYTHON) -m pytest --numprocesses auto --dist loadgroup $(ARGS)
 
 soak: EVENTS := 20000
 soak: SECONDS := 600

@@ -18,9 +18,9 @@ from ops.terminal import printable
 from shared.settings import Settings, SettingsError, is_name
 
 
-def main() -> int:
-    """Run a command and return the exit code."""
-    arguments = _parser().parse_args()
+def main(command: Sequence[str] | None = None) -> int:
+    """Run a command, that of the process by default, and return the exit code."""
+    arguments = _parser().parse_args(command)
     _reach_this_machine_directly()
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:

@@ -44,9 +44,14 @@ class Azurite:
     """An Azurite on ports of its own, its data in a folder."""
 
     def __init__(self, command: list[str], first_port: int) -> None:
+        self.first_port = first_port
         self._command = command
-        self._first_port = first_port
         self._process: Process | None = None
+
+    @property
+    def connection_string(self) -> str:
+        """What an Azure Storage client connects with."""
+        return connection_string(self.first_port)
 
     @property
     def pid(self) -> int:
@@ -59,7 +64,7 @@ class Azurite:
     async def start(self) -> None:
         """Start it, again where it has ended, and wait until it answers. Raises LocalError."""
         self._process = await _start(self._command)
-        await _answering(self._process, self._first_port)
+        await _answering(self._process, self.first_port)
 
     async def wait(self) -> int:
         """Wait for its end, and return the exit code."""

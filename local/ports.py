@@ -8,6 +8,9 @@ from local.errors import LocalError
 
 HOST = "127.0.0.1"
 
+# Not the default generator: processes that seed it alike would choose the same ports.
+_RANDOM = random.SystemRandom()
+
 
 def is_taken(port: int) -> bool:
     """Tell whether something else holds this port."""
@@ -33,6 +36,6 @@ def require_free(port: int, use: str, option: str) -> None:
 def free_block(length: int) -> int:
     """Return the first of so many successive free ports, below those that outgoing connections are given."""
     while True:
-        first = random.randrange(12_000, 32_000 - length)  # noqa: S311 - no secret
+        first = _RANDOM.randrange(12_000, 32_000 - length)
         if not any(is_taken(port) for port in range(first, first + length)):
             return first

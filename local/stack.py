@@ -74,27 +74,51 @@ async def running(
     """
     _require_free_ports(port, storage_port, event_grid_port)
     storage_port = storage_port or ports.free_block(len(azurite.SERVICES))
-
-    def environment() -> dict[str, str]:
-        return app_environment(project_dir, azurite.connection_string(storage_port))
-
-    subscribed = subscriptions.load(project_dir)
-    environment()  # a wrong settings file stops the start, and only reports itself when it is edited later
+    # Wrong settings stop the start; when the file is edited later, they are only reported.
+    app_environment(project_dir, azurite.connection_string(storage_port))
     with _folder(data_dir) as folder:
         async with (
             azurite.running(project_dir, storage_port, folder) as storage,
-            reloading(project_dir, environment, report) as workers,
-            host.serving(workers.current, port, report) as bound_port,
-            eventgrid.serving(
-                subscribed,
-                event_grid_port,
-                endpoint=endpoint(bound_port),
-                connection_string=azurite.connection_string(storage_port),
+            connected(
+                storage,
+                port=port,
+                event_grid_port=event_grid_port,
                 time_scale=time_scale,
+                project_dir=project_dir,
                 report=report,
-            ) as (bound_event_grid_port, event_grid),
+            ) as stack,
         ):
-            yield Stack(bound_port, storage_port, bound_event_grid_port, workers, storage, event_grid)
+            yield stack
+
+
+@asynccontextmanager
+async def connected(
+    storage: Azurite,
+    *,
+    port: int = 0,
+    event_grid_port: int = 0,
+    time_scale: float = 1,
+    project_dir: Path = PROJECT_DIR,
+    report: Callable[[str], None] = print,
+) -> AsyncIterator[Stack]:
+    """Run the stack on storage that is already running; 0 takes any free port."""
+
+    def environment() -> dict[str, str]:
+        return app_environment(project_dir, storage.connection_string)
+
+    async with (
+        reloading(project_dir, environment, report) as workers,
+        host.serving(workers.current, port, report) as bound_port,
+        eventgrid.serving(
+            subscriptions.load(project_dir),
+            event_grid_port,
+            endpoint=endpoint(bound_port),
+            connection_string=storage.connection_string,
+            time_scale=time_scale,
+            report=report,
+        ) as (bound_event_grid_port, event_grid),
+    ):
+        yield Stack(bound_port, storage.first_port, bound_event_grid_port, workers, storage, event_grid)
 
 
 def _require_free_ports(port: int, storage_port: int, event_grid_port: int) -> None:

@@ -1,29 +1,33 @@
-"""What tests share: an Azurite, and an app connected to it."""
+"""Fixtures that tests share: storage, the app connected to it, and the local stack."""
 
 import uuid
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
-from local import azurite as local_azurite
 from local import stack as local_stack
+from local.azurite import Azurite
+from local.azurite import running as azurite_running
 from local.ports import free_block
 from local.stack import Stack
-from shared.settings import get_settings
+from shared.settings import Settings, get_settings
 from shared.sink import get_sink
 from tests.events import PROJECT
 from tests.queues import Queues
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def azurite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """Run one Azurite for all tests; its connection string."""
-    port = free_block(3)
-    data_dir: Path = tmp_path_factory.mktemp("azurite")
-    async with local_azurite.running(PROJECT, port, data_dir):
-        yield local_azurite.connection_string(port)
+async def storage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Azurite]:
+    """Run one Azurite for all tests of this process."""
+    async with azurite_running(PROJECT, free_block(3), tmp_path_factory.mktemp("azurite")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def azurite(storage: Azurite) -> str:
+    """Return the connection string of the tests' Azurite."""
+    return storage.connection_string
 
 
 @pytest.fixture
@@ -42,13 +46,23 @@ async def queues(azurite: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setenv("OVERSIZE_CONTAINER", f"{prefix}-oversize")
     get_settings.cache_clear()
     settings = get_settings()
-    yield Queues(azurite, settings.queues, settings.dead_letter_queue)
+    yield Queues(azurite, settings)
     await get_sink().close()
     get_settings.cache_clear()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack() -> AsyncIterator[Stack]:
-    """Run the local stack on free ports."""
-    async with local_stack.running(port=0, storage_port=0) as running:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack(storage: Azurite) -> AsyncIterator[Stack]:
+    """Run the local stack on free ports, for the tests whose event loop is that of the session."""
+    async with local_stack.connected(storage) as running:
         yield running
+
+
+@pytest.fixture
+def stack_queues(stack: Stack) -> Iterator[Queues]:
+    """Return the stack's queues, and empty them after the test."""
+    queues = Queues(
+        stack.connection_string, Settings.from_environ({"OutcomesStorage": stack.connection_string})
+    )
+    yield queues
+    queues.clear()

@@ -11,15 +11,17 @@ from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient, QueueMessage, TextBase64DecodePolicy
 
 from examples.consumer.reading import read_outcome
+from shared.settings import Settings
 
 
 class Queues:
-    """The outcome queues and the dead-letter queue of one account."""
+    """The outcome queues, the dead-letter queue and the container of large documents of one account."""
 
-    def __init__(self, connection_string: str, names: Mapping[str, str], dead_letter_queue: str) -> None:
+    def __init__(self, connection_string: str, settings: Settings) -> None:
         self._connection_string = connection_string
-        self._names = names
-        self._dead_letter_queue = dead_letter_queue
+        self._names = settings.queues
+        self._dead_letter_queue = settings.dead_letter_queue
+        self._oversize_container = settings.oversize_container
 
     def outcomes(self, family: str) -> list[dict[str, Any]]:
         """Return the outcomes of a family."""
@@ -56,10 +58,18 @@ class Queues:
                 return []
 
     def clear(self) -> None:
-        """Empty all queues."""
+        """Empty all queues and the container."""
         for queue in (*self._names.values(), self._dead_letter_queue):
             with self._client(queue) as client, suppress(ResourceNotFoundError):
                 client.clear_messages()
+        with (
+            ContainerClient.from_connection_string(
+                self._connection_string, self._oversize_container
+            ) as oversize,
+            suppress(ResourceNotFoundError),
+        ):
+            for blob in list(oversize.list_blob_names()):
+                oversize.delete_blob(blob)
 
     def _client(self, queue: str) -> QueueClient:
         return QueueClient.from_connection_string(

@@ -2,28 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
 import pytest
 
 from local.stack import Stack
-from shared.settings import Settings
 from tests.events import SAMPLES, as_cloud_event, golden, sample
 from tests.queues import Queues
 from tests.test_handling import BAD
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture
-def queues(stack: Stack) -> Iterator[Queues]:
-    """Empty the queues after the test."""
-    settings = Settings.from_environ({"OutcomesStorage": stack.connection_string})
-    found = Queues(stack.connection_string, settings.queues, settings.dead_letter_queue)
-    yield found
-    found.clear()
+def queues(stack_queues: Queues) -> Queues:
+    """Return the stack's queues."""
+    return stack_queues
 
 
 async def post(stack: Stack, function: str, body: str | bytes) -> tuple[int, str]:

@@ -25,6 +25,8 @@ from shared.settings import Settings
 from tests.events import PROJECT, golden, sample
 from tests.queues import Queues
 
+pytestmark = pytest.mark.xdist_group("identity")  # one Azurite with TLS is enough
+
 CLIENT_ID = "8f1e1f3e-5f0b-4a57-9d0e-0d4a0f0f7a11"
 STORAGE = "https://storage.azure.com"
 SMALL = json.dumps(sample("sms-received"))
@@ -128,7 +130,7 @@ def _written(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queu
     """Read the account's queues, which have their default names, and leave them empty."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(account.certificate))
     settings = Settings.from_environ(account.environ())
-    queues = Queues(account.connection_string, settings.queues, settings.dead_letter_queue)
+    queues = Queues(account.connection_string, settings)
     yield queues
     queues.clear()
 

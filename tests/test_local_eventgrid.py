@@ -24,11 +24,11 @@ from azure.eventgrid.aio import EventGridPublisherClient
 from azure.storage.blob.aio import ContainerClient
 
 from local import azurite as local_azurite
-from local import eventgrid, ports, stack, subscriptions
+from local import eventgrid, ports, subscriptions
 from local.event_schemas import LOCAL_TOPIC, Schema
 from local.eventgrid import EventGrid
+from local.stack import Stack
 from local.subscriptions import RetryPolicy, Subscription
-from shared.settings import Settings
 from tests.events import PROJECT, as_cloud_event, golden, sample
 from tests.queues import Queues
 from tests.soak import PUBLISHABLE
@@ -193,7 +193,10 @@ def batched(events: int, *, kilobytes: int = 64, schema: Schema = "CloudEventSch
 
 
 @pytest.mark.parametrize("cloud_events", [False, True], ids=["event grid", "cloud events"])
-async def test_what_is_published_becomes_outcomes(cloud_events: bool) -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_what_is_published_becomes_outcomes(
+    cloud_events: bool, stack: Stack, stack_queues: Queues
+) -> None:
     """The samples of all 20 types, as the client's own event classes in both schemas, go the whole way."""
     published: list[object] = [
         CloudEvent.from_dict(as_cloud_event(sample(name)))
@@ -201,12 +204,10 @@ async def test_what_is_published_becomes_outcomes(cloud_events: bool) -> None:
         else EventGridEvent.from_dict(sample(name))
         for name in PUBLISHABLE
     ]
-    async with stack.running(port=0, storage_port=0) as running:
-        grid = Grid(running.event_grid_endpoint, running.event_grid, [])
-        await grid.publish(*published)
-        await grid.settled()
-        settings = Settings.from_environ({"OutcomesStorage": running.connection_string})
-        written = Queues(running.connection_string, settings.queues, settings.dead_letter_queue).everything()
+    grid = Grid(stack.event_grid_endpoint, stack.event_grid, [])
+    await grid.publish(*published)
+    await grid.settled()
+    written = stack_queues.everything()
 
     assert len(PUBLISHABLE) == len(written)
     expected = {(golden(name)["source"], golden(name)["id"]) for name in PUBLISHABLE}
@@ -355,28 +356,24 @@ class TestBatches:
         assert list("abc") == first == sorted(chain.from_iterable(again))
         assert {"1"} == {request.headers["aeg-delivery-count"] for request in endpoint.requests[1:]}
 
-    async def test_each_event_of_a_batch_has_its_outcome(self) -> None:
+    @pytest.mark.asyncio(loop_scope="session")
+    async def test_each_event_of_a_batch_has_its_outcome(self, stack: Stack, stack_queues: Queues) -> None:
         """The app's endpoint takes batches, good and bad events mixed, and invokes the function for each."""
         good, bad = ([f"{kind}-{number}" for number in range(10)] for kind in ("good", "bad"))
         events = [received_event(id=event_id) for event_id in good]
         events += [received_event(id=event_id, data={}) for event_id in bad]
-        async with (
-            stack.running(port=0, storage_port=0) as running,
-            eventgrid.serving(
-                [batched(20)],
-                0,
-                endpoint=running.endpoint,
-                connection_string=running.connection_string,
-                time_scale=1,
-                report=pytest.fail,
-            ) as (bound_port, grid),
-        ):
+        async with eventgrid.serving(
+            [batched(20)],
+            0,
+            endpoint=stack.endpoint,
+            connection_string=stack.connection_string,
+            time_scale=1,
+            report=pytest.fail,
+        ) as (bound_port, grid):
             url = f"http://{ports.HOST}:{bound_port}{eventgrid.PATH}"
             await Grid(url, grid, []).publish(*events)
             await until(lambda: grid.undelivered == 0)
-            settings = Settings.from_environ({"OutcomesStorage": running.connection_string})
-            queues = Queues(running.connection_string, settings.queues, settings.dead_letter_queue)
-            outcomes, letters = queues.outcomes("sms"), queues.dead_letters()
+        outcomes, letters = stack_queues.outcomes("sms"), stack_queues.dead_letters()
 
         assert [f"{event_id}:acs.sms.received" for event_id in good] == sorted(
             map(itemgetter("id"), outcomes)

@@ -39,7 +39,7 @@ from shared.sink import QueueSink
 from tests.events import PROJECT, as_cloud_event, sample
 from tests.queues import Queues
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 IDENTITY = {"OutcomesStorage": "", "OutcomesStorage__queueServiceUri": "https://a.queue.core.windows.net"}
 CANARY = "14255550127"
@@ -53,12 +53,9 @@ type Forward = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @pytest.fixture
-def queues(stack: Stack) -> Iterator[Queues]:
-    """Empty the queues after the test."""
-    settings = Settings.from_environ({"OutcomesStorage": stack.connection_string})
-    found = Queues(stack.connection_string, settings.queues, settings.dead_letter_queue)
-    yield found
-    found.clear()
+def queues(stack_queues: Queues) -> Queues:
+    """Return the stack's queues."""
+    return stack_queues
 
 
 @pytest.fixture

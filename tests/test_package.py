@@ -17,6 +17,7 @@ import pytest_asyncio
 from pathspec import GitIgnoreSpec
 
 from local import stack as local_stack
+from local.azurite import Azurite
 from local.environment import app_environment
 from local.errors import AppNotLoadedError
 from local.stack import Stack
@@ -37,7 +38,10 @@ __all__ = [  # the end-to-end tests run here once more, with this module's stack
     "test_an_event_comes_out_as_its_outcome",
 ]
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("package"),  # built once
+]
 
 UPLOADED = {"function_app.py", "functions", "host.json", "requirements.txt", "shared"}
 PACKAGES = Path(".python_packages", "lib", "site-packages")
@@ -133,13 +137,12 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(package: Path, python: str) -> AsyncIterator[Stack]:
+async def stack(storage: Azurite, package: Path, python: str) -> AsyncIterator[Stack]:
     """Run the local stack with the package alone."""
-    (package / "node_modules").symlink_to(PROJECT / "node_modules", target_is_directory=True)  # for Azurite
     with pytest.MonkeyPatch.context() as machine:
         machine.setattr(sys, "executable", python)
         machine.setenv("PYTHONPATH", str(package / PACKAGES))
-        async with local_stack.running(port=0, storage_port=0, project_dir=package) as running:
+        async with local_stack.connected(storage, project_dir=package) as running:
             yield running
 
 
@@ -174,7 +177,7 @@ async def test_what_the_package_lacks_is_found_nowhere_else(
 ) -> None:
     """Neither among the packages of development nor in the project's folder."""
     folder = tmp_path / "package"
-    shutil.copytree(package, folder, copy_function=os.link, ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copytree(package, folder, copy_function=os.link)
     (folder / parent / module.replace(".", "/")).rename(tmp_path / "left out")
     monkeypatch.setattr(sys, "executable", python)
     environment = app_environment(folder, "") | {"PYTHONPATH": str(folder / PACKAGES)}
