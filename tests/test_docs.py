@@ -1,13 +1,23 @@
-"""The page of events: complete, and up to date with the code and the samples."""
+"""The pages: links lead somewhere, examples run, and the page of events is complete and up to date."""
 
+import json
 import re
+import subprocess
+import sys
+import uuid
+from base64 import b64encode
+from pathlib import Path
 
 import pytest
+from azure.storage.queue import QueueClient
 
 from shared.payloads import PAYLOADS
-from tests.events import PROJECT, SAMPLES
+from tests.events import PROJECT, SAMPLES, golden
 from tools import events_page, generated
 
+PAGES = sorted(
+    page for folder in (".", ".github", "docs", "examples/*") for page in PROJECT.glob(f"{folder}/*.md")
+)
 PAGE = (PROJECT / "docs" / "events.md").read_text(encoding="utf-8")
 
 
@@ -29,11 +39,47 @@ def test_every_sample_is_shown(name: str) -> None:
     assert re.search(rf"\(\.\./samples/(shapes/)?{re.escape(name)}\.json\)", PAGE)
 
 
-def test_every_link_leads_somewhere() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
     """Links go to headings of the page, to files and to headings of files."""
-    for file, heading in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", PAGE):
-        target = (PROJECT / "docs" / file) if file else PROJECT / "docs" / "events.md"
-        assert target.exists(), file
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        file, _, heading = link.partition("#")
+        if ":" in file:
+            continue
+        target = page.parent / file if file else page
+        assert target.exists(), link
         if heading:
             headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
-            assert heading in map(events_page.anchor, headings)
+            assert heading in map(events_page.anchor, headings), link
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    """Return the code of a page that is in a language."""
+    text = (PROJECT / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_outcome_that_is_shown_is_what_the_sample_gives() -> None:
+    """The first thing that a consumer's developer reads is true to the last character."""
+    (shown,) = code_blocks("docs/outcomes.md", "json")
+    assert golden("sms-received") == json.loads(shown)
+
+
+def test_the_consumer_in_python_runs_as_written(azurite: str) -> None:
+    """It prints the outcomes of the queue, here one of this test alone, and deletes them."""
+    (code,) = code_blocks("docs/outcomes.md", "python")
+    name = f"docs-{uuid.uuid4().hex}"
+    code = code.replace("acs-sms", name)
+    with QueueClient.from_connection_string(azurite, name) as queue:
+        queue.create_queue()
+        queue.send_message(b64encode(json.dumps(golden("sms-received")).encode()).decode())
+        run = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            env={"OutcomesStorage": azurite, "PYTHONPATH": str(PROJECT / "examples" / "consumer")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ("", golden("sms-received")["data"]["messageId"]) == (run.stderr, run.stdout.split()[-1])
+        assert [] == list(queue.peek_messages())
