@@ -1,5 +1,6 @@
 """Fixtures that tests share: storage, the app connected to it, and the local stack."""
 
+import logging
 import uuid
 from collections.abc import AsyncIterator, Iterator
 
@@ -54,7 +55,8 @@ async def queues(azurite: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(storage: Azurite) -> AsyncIterator[Stack]:
     """Run the local stack on free ports, for the tests whose event loop is that of the session."""
-    async with local_stack.connected(storage) as running:
+    report = logging.getLogger("stack").warning  # not printed: tests read what is
+    async with local_stack.connected(storage, report=report) as running:
         yield running
 
 
