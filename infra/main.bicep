@@ -30,7 +30,7 @@ param chatLevel string = 'user'
 @description('Logs, traces and metrics by OpenTelemetry, instead of by the host alone.')
 param openTelemetry bool = true
 
-@description('Seconds that an outcome or dead letter waits in its queue before it is deleted unread. -1 keeps it for ever.')
+@description('Seconds that an outcome waits in its queue before it is deleted unread. -1 keeps it for ever. Dead letters never expire.')
 param outcomeTtlSeconds int = -1
 
 @description('Who gets the alerts by e-mail. Empty tells nobody: they show in the portal.')

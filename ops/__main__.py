@@ -40,7 +40,7 @@ def main() -> int:
     except (OpsError, SettingsError) as error:
         return _fail(f"error: {error}", error)
     except AzureError as error:
-        return _fail(f"error: {fault(error, settings.storage.setting)}", error)
+        return _fail(f"error: {fault(error)}", error)
     except KeyboardInterrupt as stop:
         return _fail("stopped", stop, code=130)
     except BrokenPipeError:  # the reader, `head` perhaps, has seen enough

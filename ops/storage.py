@@ -76,7 +76,7 @@ class Storage:
             if endpoint.is_local(str(client.url)):
                 client = connect(**_NO_PROXY)
         except ValueError as error:
-            raise OpsError(f"{self.settings.storage.setting} is wrong: {error}") from None
+            raise OpsError(f"OutcomesStorage is wrong: {error}") from None
         return self.stack.enter_context(client)
 
 

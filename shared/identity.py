@@ -1,58 +1,76 @@
 """Gets tokens for storage, with a managed identity or with the developer's own login."""
 
 import asyncio
-from time import monotonic
-from typing import Any, Self
+import time
+from typing import Any, Self, cast
 
-from azure.core.credentials import AccessToken
-from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
+from azure.core.credentials_async import AsyncSupportsTokenInfo, AsyncTokenCredential
 from azure.core.exceptions import AzureError
 
 from shared.settings import ConnectionStringStorage, IdentityStorage
 
 TOKEN_TIMEOUT = 8.0
-"""Seconds that a token may take, which leaves time to write."""
+"""Seconds that a token request may take. Leaves time to write."""
 
 
 FAILURE_SECONDS = 5.0
-"""How long a failure stands: deliveries wait for a token one after the other."""
+"""Seconds after a failed token request in which no new one is made. Deliveries wait for tokens in turn."""
 
 
 class TokenError(Exception):
-    """There is no token; says what to look at. Not an AzureError: azure-storage would try those again."""
+    """There is no token; says what to look at. Not an AzureError: azure-core would try those again."""
 
 
-class Identity(AsyncTokenCredential):
-    """What azure-storage asks for tokens."""
+class Identity(AsyncTokenCredential, AsyncSupportsTokenInfo):
+    """The credential for storage. Keeps the last token, and returns it if a new one cannot be had."""
 
     def __init__(self, storage: IdentityStorage) -> None:
         self._storage = storage
         self._credential = _credential(storage)
+        self._last: AccessTokenInfo | None = None
         self._failed_until = 0.0
 
     @classmethod
     def of(cls, storage: IdentityStorage | ConnectionStringStorage) -> Self | None:
-        """Return the identity that storage is reached with, if it is."""
+        """Return the credential that storage needs, or None for a connection string."""
         return cls(storage) if isinstance(storage, IdentityStorage) else None
 
-    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """Return a token. Raises TokenError, to those who waited for a failure too."""
-        if monotonic() < self._failed_until:
+    async def get_token_info(
+        self, *scopes: str, options: TokenRequestOptions | None = None
+    ) -> AccessTokenInfo:
+        """Return a token and when to refresh it. Raises TokenError."""
+        options = options or {}
+        # Claims or a tenant are asked for when storage has refused the last token.
+        is_for_another = options.get("claims") or options.get("tenant_id")
+        if token := await self._new_token(*scopes, options=options):
+            self._last = token
+        elif is_for_another or self._last is None or self._last.expires_on <= time.time():
             raise TokenError(_advice(self._storage))
+        return self._last
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """Return a token for clients that do not refresh early. Raises TokenError."""
+        token = await self.get_token_info(*scopes, options=cast("TokenRequestOptions", options))
+        return AccessToken(token.token, token.expires_on)
+
+    async def _new_token(self, *scopes: str, options: TokenRequestOptions) -> AccessTokenInfo | None:
+        if time.monotonic() < self._failed_until:
+            return None
         try:
             async with asyncio.timeout(TOKEN_TIMEOUT):
-                return await self._credential.get_token(*scopes, **options)
+                return await self._credential.get_token_info(*scopes, options=options)
         except (AzureError, TimeoutError):
-            self._failed_until = monotonic() + FAILURE_SECONDS
-            raise TokenError(_advice(self._storage)) from None
+            self._failed_until = time.monotonic() + FAILURE_SECONDS
+            return None
 
     async def close(self) -> None:
         """Close all connections."""
         await self._credential.close()
 
 
-def _credential(storage: IdentityStorage) -> AsyncTokenCredential:
-    # Imported only when used: it costs a cold start more than everything else here.
+def _credential(storage: IdentityStorage) -> AsyncSupportsTokenInfo:
+    # Imported only when used: it takes longer than all else in a cold start.
     from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
     if storage.managed_identity:
@@ -65,11 +83,11 @@ def _credential(storage: IdentityStorage) -> AsyncTokenCredential:
 def _advice(storage: IdentityStorage) -> str:
     if not storage.managed_identity:
         return (
-            f"No token from a developer's login: run `az login`, or set {storage.setting}__credential to "
+            "No token from a developer's login: run `az login`, or set OutcomesStorage__credential to "
             "managedidentity where the app has one."
         )
     client_id = "right" if storage.client_id else "missing"
     return (
-        f"No token for the managed identity: is {storage.setting}__clientId {client_id}, and is the identity "
+        f"No token for the managed identity: is OutcomesStorage__clientId {client_id}, and is the identity "
         "assigned to the app?"
     )

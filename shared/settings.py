@@ -16,13 +16,8 @@ QUEUE_SETTINGS: Mapping[str, tuple[str, str]] = {
 }
 """Each family's setting and its default."""
 
-STORAGE_SETTINGS = ("OutcomesStorage", "AzureWebJobsStorage")
-"""Where the connection is looked for, in this order."""
-
 _AZURITE = "UseDevelopmentStorage=true"
 """What the SDK understands, in this casing alone."""
-
-_IDENTITY_SETTINGS = ("accountName", "blobServiceUri", "clientId", "credential", "queueServiceUri")
 
 
 class SettingsError(Exception):
@@ -34,18 +29,16 @@ class IdentityStorage(Struct, frozen=True):
 
     queue_service_uri: str
     blob_service_uri: str | None
-    """None where it is not set and cannot be told from the queues'."""
+    """None if it is not set and cannot be derived from the queue endpoint."""
     managed_identity: bool
     client_id: str | None
-    setting: str
-    """Where it was found, one of STORAGE_SETTINGS."""
 
     def require_blob_service_uri(self) -> str:
-        """Return where blobs are. Raises SettingsError."""
+        """Return the blob endpoint. Raises SettingsError."""
         if self.blob_service_uri is None:
             raise SettingsError(
-                f"{self.setting}__blobServiceUri is missing: set it to the account's blob endpoint, which "
-                f"cannot be told from {self.setting}__queueServiceUri."
+                "OutcomesStorage__blobServiceUri is missing: set it to the account's blob endpoint, which "
+                "cannot be derived from OutcomesStorage__queueServiceUri."
             )
         return self.blob_service_uri
 
@@ -54,8 +47,6 @@ class ConnectionStringStorage(Struct, frozen=True):
     """A storage account reached with a connection string."""
 
     connection_string: str
-    setting: str
-    """Where it was found, one of STORAGE_SETTINGS."""
 
     def __repr__(self) -> str:
         """Hide the key."""
@@ -71,7 +62,7 @@ class Settings(Struct, frozen=True):
     dead_letter_queue: str
     oversize_container: str
     outcome_ttl_seconds: int
-    """-1 never expires."""
+    """-1 never expires. Dead letters never expire."""
     acs_sources: frozenset[str]
     """Lower-case ACS resource ids; empty trusts any."""
 
@@ -105,39 +96,37 @@ def get_settings() -> Settings:
 
 
 def _storage(environ: Mapping[str, str]) -> ConnectionStringStorage | IdentityStorage:
-    _require_known(environ)
-    for key in STORAGE_SETTINGS:
-        if text := environ.get(key, "").strip():
-            return ConnectionStringStorage(_connection_string(key, text), setting=key)
-        if queue_uri := _service_uri(environ, key, "queue"):
-            return IdentityStorage(
-                queue_service_uri=queue_uri,
-                blob_service_uri=_service_uri(environ, key, "blob") or _blob_service_uri(queue_uri),
-                managed_identity=_managed_identity(environ, f"{key}__credential"),
-                client_id=environ.get(f"{key}__clientId", "").strip() or None,
-                setting=key,
-            )
-        if any(environ.get(f"{key}__{name}") for name in _IDENTITY_SETTINGS):
-            break  # it is meant to be this account, and no other
-    raise SettingsError(
-        "OutcomesStorage is missing: set it to a storage connection string, or set "
-        "OutcomesStorage__queueServiceUri to https://ACCOUNT.queue.core.windows.net."
+    if text := _text(environ, "OutcomesStorage"):
+        return ConnectionStringStorage(_connection_string(text))
+    queue_uri = _service_uri(environ, "queue")
+    if queue_uri is None:
+        raise SettingsError(
+            "OutcomesStorage is missing: set it to a storage connection string, or set "
+            "OutcomesStorage__queueServiceUri to https://ACCOUNT.queue.core.windows.net."
+        )
+    return IdentityStorage(
+        queue_service_uri=queue_uri,
+        blob_service_uri=_service_uri(environ, "blob") or _blob_service_uri(queue_uri),
+        managed_identity=_managed_identity(environ),
+        client_id=_text(environ, "OutcomesStorage__clientId") or None,
     )
 
 
-def _require_known(environ: Mapping[str, str]) -> None:
-    """Refuse a misspelt setting: without it outcomes would go to the account of AzureWebJobsStorage."""
-    known = {setting.lower(): f"OutcomesStorage__{setting}" for setting in _IDENTITY_SETTINGS}
-    for name in environ:
-        prefix, found, last = name.lower().partition("__")
-        # Windows shows all names in upper case, and takes any.
-        if found and prefix == "outcomesstorage" and known.get(last) not in environ:
-            raise SettingsError(
-                f"{name} is no setting: those are {', '.join(known.values())}, in this casing."
-            )
+def _text(environ: Mapping[str, str], key: str) -> str:
+    """Return a setting without surrounding white space, empty if it is missing."""
+    text = environ.get(key, "").strip()
+    # Azure passes a reference on as it is if it cannot be resolved.
+    if re.match(r"@(Microsoft\.|AppSetting)", text, re.IGNORECASE):
+        raise SettingsError(
+            f"{key} is a reference that Azure did not resolve: look at its status in the portal (Environment "
+            "variables), and give the app's identity access to what it refers to."
+        )
+    return text
 
 
-def _connection_string(key: str, text: str) -> str:
+def _connection_string(text: str) -> str:
+    if text[0] in "\"'" or text[-1] in "\"'":
+        raise SettingsError("OutcomesStorage has quotation marks round its value: remove them.")
     if text.rstrip(";").lower() == _AZURITE.lower():
         return _AZURITE
     pairs = [part.partition("=") for part in text.split(";") if part.strip()]
@@ -151,19 +140,21 @@ def _connection_string(key: str, text: str) -> str:
         or not re.fullmatch(r"[A-Za-z0-9-]{1,63}", account)
     ):
         raise SettingsError(
-            f"{key} is no storage connection string: it should be {_AZURITE}, or look like "
+            f"OutcomesStorage is no storage connection string: it should be {_AZURITE}, or look like "
             "DefaultEndpointsProtocol=https;AccountName=NAME;AccountKey=KEY;EndpointSuffix=core.windows.net."
         )
     return ";".join(f"{name}={value}" for name, value in values.items())
 
 
-def _service_uri(environ: Mapping[str, str], key: str, service: str) -> str | None:
-    name = f"{key}__{service}ServiceUri"
-    uri = environ.get(name, "").strip()
-    account = environ.get(f"{key}__accountName", "").strip()
+def _service_uri(environ: Mapping[str, str], service: str) -> str | None:
+    name = f"OutcomesStorage__{service}ServiceUri"
+    uri = _text(environ, name)
+    account = _text(environ, "OutcomesStorage__accountName")
     if not uri and account:
         if not re.fullmatch(r"[a-z0-9]{3,24}", account):
-            raise SettingsError(f"{key}__accountName should be 3 to 24 lower-case letters and digits.")
+            raise SettingsError(
+                "OutcomesStorage__accountName should be 3 to 24 lower-case letters and digits."
+            )
         return f"https://{account}.{service}.core.windows.net"
     if uri and not re.fullmatch(r"https://[^/?#\s]+(/[^?#\s]*)?", uri):
         raise SettingsError(
@@ -177,8 +168,9 @@ def _blob_service_uri(queue_service_uri: str) -> str | None:
     return f"{account}.blob.{domain}" if queue else None
 
 
-def _managed_identity(environ: Mapping[str, str], key: str) -> bool:
-    credential = environ.get(key, "").strip().lower()
+def _managed_identity(environ: Mapping[str, str]) -> bool:
+    key = "OutcomesStorage__credential"
+    credential = _text(environ, key).lower()
     if credential not in ("", "managedidentity"):
         raise SettingsError(f"{key} should be managedidentity, or absent for a developer's own login.")
     return credential == "managedidentity"
@@ -200,7 +192,7 @@ def _dead_letter_queue(environ: Mapping[str, str], queues: Collection[str]) -> s
 
 
 def _name(environ: Mapping[str, str], key: str, default: str, *, longest: int) -> str:
-    name = environ.get(key, "").strip() or default
+    name = _text(environ, key) or default
     if not is_name(name, longest=longest):
         raise SettingsError(
             f"{key} should be 3 to {longest} lower-case letters, digits and single dashes between them."
@@ -215,7 +207,7 @@ def is_name(text: str, *, longest: int = 63) -> bool:
 
 def _ttl(environ: Mapping[str, str]) -> int:
     key = "OUTCOME_TTL_SECONDS"
-    text = environ.get(key, "").strip() or "-1"
+    text = _text(environ, key) or "-1"
     if text != "-1" and not re.fullmatch(r"[1-9][0-9]{0,8}", text):
         raise SettingsError(
             f"{key} should be a number of seconds above 0, or -1 for messages that never expire."
@@ -225,7 +217,7 @@ def _ttl(environ: Mapping[str, str]) -> int:
 
 def _sources(environ: Mapping[str, str]) -> frozenset[str]:
     key = "ACS_SOURCES"
-    sources = frozenset(_resource_id(part) for part in environ.get(key, "").split(",") if part.strip())
+    sources = frozenset(_resource_id(part) for part in _text(environ, key).split(",") if part.strip())
     if not all(map(_SOURCE.fullmatch, sources)):
         raise SettingsError(
             f"{key} should be resource ids of Communication Services, separated by commas: "

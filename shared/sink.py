@@ -5,11 +5,10 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 from uuid import uuid4
-from weakref import WeakKeyDictionary
 
 import msgspec
 from azure.core.exceptions import (
@@ -25,6 +24,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from shared.identity import Identity, TokenError
 from shared.outcomes import Outcome
+from shared.refusals import advice
 from shared.settings import ConnectionStringStorage, IdentityStorage, Settings, SettingsError, get_settings
 from shared.telemetry import traceparent
 
@@ -51,14 +51,17 @@ class QueueSink:
         for name in ("azure.core", "azure.identity", "azure.storage"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._options: dict[str, Any] = {
-            # Proxies and netrc are looked up for each request, hence only where there is a proxy.
-            "transport": AioHttpTransport(use_env_settings="https" in getproxies()),
+            # The SDK gives its timeouts only to a transport that it makes itself.
+            "transport": AioHttpTransport(
+                connection_timeout=3,
+                read_timeout=6,
+                # Proxies and netrc are looked up for each request, so only where there is a proxy.
+                use_env_settings="https" in getproxies(),
+            ),
             "retry_total": 3,
             "initial_backoff": 0,
             "increment_base": 2,
             "random_jitter_range": 1,
-            "connection_timeout": 3,
-            "read_timeout": 6,
         }
         self._identity = Identity.of(settings.storage)
         self._service = self._connect()
@@ -87,10 +90,11 @@ class QueueSink:
 
     async def _send(self, queue: str, message: str, deadline: float) -> None:
         client = self._queue(queue)
+        expires = queue != self._settings.dead_letter_queue
         send = partial(
             client.send_message,
             message,
-            time_to_live=self._settings.outcome_ttl_seconds,
+            time_to_live=self._settings.outcome_ttl_seconds if expires else -1,
             client_request_id=str(uuid4()),  # the SDK's own is a uuid1, which asks the system each time
         )
         async with self._writing(f"queue {queue} ({self._settings.setting_of(queue)})", deadline):
@@ -105,11 +109,11 @@ class QueueSink:
 
     def _connect(self) -> QueueServiceClient:
         match self._settings.storage:
-            case ConnectionStringStorage(connection_string, setting):
+            case ConnectionStringStorage(connection_string):
                 try:
                     return QueueServiceClient.from_connection_string(connection_string, **self._options)
                 except ValueError:
-                    raise SettingsError(f"{setting} names no queue endpoint that can be used.") from None
+                    raise SettingsError("OutcomesStorage names no queue endpoint that can be used.") from None
             case IdentityStorage(queue_service_uri=uri):
                 return QueueServiceClient(uri, credential=self._identity, **self._options)
 
@@ -149,12 +153,12 @@ class QueueSink:
         from azure.storage.blob.aio import BlobServiceClient
 
         match self._settings.storage:
-            case ConnectionStringStorage(connection_string, setting):
+            case ConnectionStringStorage(connection_string):
                 try:
                     service = BlobServiceClient.from_connection_string(connection_string, **self._options)
                 except ValueError:
                     raise SettingsError(
-                        f"{setting} should have a BlobEndpoint beside its signature."
+                        "OutcomesStorage should have a BlobEndpoint beside its signature."
                     ) from None
             case IdentityStorage() as storage:
                 uri = storage.require_blob_service_uri()
@@ -175,8 +179,7 @@ async def _creating(write: Callable[[], Awaitable[object]], create: Callable[[],
 def _fault(
     error: AzureError | TimeoutError | TokenError, storage: ConnectionStringStorage | IdentityStorage
 ) -> str:
-    """Say what is wrong with storage, and which setting to look at."""
-    setting = storage.setting
+    """Say what is wrong with storage, and what to do about it."""
     code = getattr(error, "error_code", None) or ""
     code = getattr(code, "value", code)
     match error:
@@ -184,27 +187,24 @@ def _fault(
             return str(error)
         case HttpResponseError() if code == "AuthorizationPermissionMismatch":
             if isinstance(storage, ConnectionStringStorage):
-                return f"The signature in {setting} lacks the permission to add messages, or to write blobs."
+                return (
+                    "The signature in OutcomesStorage lacks the permission to add messages or to write blobs."
+                )
             return (
                 "The identity lacks Storage Queue Data Message Sender or Storage Blob Data Contributor, "
                 "or what it should write to is not there."
             )
         case ClientAuthenticationError():
-            return f"Storage refused the credential of {setting}{code and f' ({code})'}."
+            return f"Storage refused the credential of OutcomesStorage{code and f' ({code})'}{advice(code)}."
         case HttpResponseError(status_code=status):
-            return f"Storage answered {status} {code}".rstrip() + "."
+            return f"Storage answered {status} {code}".rstrip() + f"{advice(code)}."
         case TimeoutError():
-            return f"Storage did not answer within {WRITE_TIMEOUT:.0f} s: is {setting} right?"
+            return f"Storage did not answer within {WRITE_TIMEOUT:.0f} s: is OutcomesStorage right?"
         case _:
-            return f"Storage could not be reached: is {setting} right?"
+            return "Storage could not be reached: is OutcomesStorage right?"
 
 
-_sinks: WeakKeyDictionary[asyncio.AbstractEventLoop, QueueSink] = WeakKeyDictionary()
-
-
+@cache
 def get_sink() -> QueueSink:
-    """Return the sink of the running event loop, connected on first use. Raises SettingsError."""
-    loop = asyncio.get_running_loop()
-    if loop not in _sinks:
-        _sinks[loop] = QueueSink(get_settings())
-    return _sinks[loop]
+    """Return the sink of this process, whose worker has one event loop. Raises SettingsError."""
+    return QueueSink(get_settings())

@@ -49,6 +49,7 @@ async def queues(azurite: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     settings = get_settings()
     yield Queues(azurite, settings)
     await get_sink().close()
+    get_sink.cache_clear()
     get_settings.cache_clear()
 
 

@@ -13,7 +13,7 @@ import pytest
 from shared.handling import EventFamily
 from shared.outcomes import Outcome
 from shared.settings import get_settings
-from shared.sink import MESSAGE_LIMIT, QueueSink, _sinks
+from shared.sink import MESSAGE_LIMIT, QueueSink
 
 
 class RecordingSink(QueueSink):
@@ -45,13 +45,13 @@ class Delivered:
 def deliver(family: EventFamily, text: str) -> Delivered:
     """Hand one text to a family, as Azure Functions does. Raises what `handle` raises."""
     sink = RecordingSink()
-
-    async def handle() -> None:
-        _sinks[asyncio.get_running_loop()] = sink
-        await family.handle(text)
-
-    with _records() as records, closing(asyncio.new_event_loop()) as loop:
-        loop.run_until_complete(handle())
+    with (
+        _records() as records,
+        pytest.MonkeyPatch.context() as monkeypatch,
+        closing(asyncio.new_event_loop()) as loop,
+    ):
+        monkeypatch.setattr("shared.handling.get_sink", lambda: sink)
+        loop.run_until_complete(family.handle(text))
     return Delivered(sink.written, records)
 
 

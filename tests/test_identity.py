@@ -17,10 +17,12 @@ import jwt
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from azure.core.credentials import TokenRequestOptions
 
 from bench.tls import make_certificate
 from local import azurite as local_azurite
 from local.ports import free_block
+from shared.identity import Identity, TokenError
 from shared.settings import Settings
 from tests.events import PROJECT, golden, sample
 from tests.queues import Queues
@@ -28,7 +30,9 @@ from tests.queues import Queues
 pytestmark = pytest.mark.xdist_group("identity")  # one Azurite with TLS is enough
 
 CLIENT_ID = "8f1e1f3e-5f0b-4a57-9d0e-0d4a0f0f7a11"
+IDENTITY = {"OutcomesStorage__credential": "managedidentity", "OutcomesStorage__clientId": CLIENT_ID}
 STORAGE = "https://storage.azure.com"
+SCOPE = f"{STORAGE}/.default"
 SMALL = json.dumps(sample("sms-received"))
 LARGE = json.dumps(
     sample("sms-received") | {"data": sample("sms-received")["data"] | {"Message": "x" * 50_000}}
@@ -36,9 +40,12 @@ LARGE = json.dumps(
 NOT_WRITTEN = "Not written: an outcome for the queue acs-sms (SMS_QUEUE)."
 
 DELIVER = """
-import asyncio, sys
+import asyncio, logging, sys
 from shared.sink import SinkError, get_sink
 from tests.events import FAMILIES
+
+logging.basicConfig(level=logging.INFO)
+logging.getLogger("acs_events").setLevel(logging.CRITICAL)  # so that only others' records are printed
 
 async def deliver(event):
     try:
@@ -67,10 +74,10 @@ class Account:
     def connection_string(self) -> str:
         return local_azurite.connection_string(self.first_port).replace("http:", "https:")
 
-    def environ(self, setting: str = "OutcomesStorage") -> dict[str, str]:
+    def environ(self) -> dict[str, str]:
         """Return the environment in which the app finds the account, and trusts its certificate."""
         endpoints = {
-            f"{setting}__{service}ServiceUri": f"https://127.0.0.1:{port}/devstoreaccount1"
+            f"OutcomesStorage__{service}ServiceUri": f"https://127.0.0.1:{port}/devstoreaccount1"
             for port, service in enumerate(("blob", "queue"), self.first_port)
         }
         # Python's own TLS, and that of the library requests.
@@ -91,6 +98,10 @@ class AppService:
 
     url: str = ""
     claims: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+    """What the answers have besides, or instead."""
+    answers: int | None = None
+    """How many tokens it hands out before it fails; None for any number."""
     asked: int = 0
 
     @property
@@ -101,13 +112,15 @@ class AppService:
     async def answer(self, request: web.Request) -> web.Response:
         """Hand out a token for storage to the one identity that is assigned."""
         self.asked += 1
+        if self.answers is not None and self.asked > self.answers:
+            return web.json_response({"statusCode": 400, "message": "Out of order"}, status=400)
         if request.headers.get("X-IDENTITY-HEADER") != "a secret" or request.query["resource"] != STORAGE:
             return web.json_response({"statusCode": 500}, status=500)
         if request.query.get("client_id") != CLIENT_ID:
             return web.json_response({"statusCode": 400, "message": "No identity found"}, status=400)
         expires_on = str(int(time.time()) + 86_400)
         answer = {"access_token": token(**self.claims), "expires_on": expires_on, "resource": STORAGE}
-        return web.json_response(answer | {"token_type": "Bearer", "client_id": CLIENT_ID})
+        return web.json_response(answer | {"token_type": "Bearer", "client_id": CLIENT_ID} | self.fields)
 
 
 @pytest.fixture(scope="module", name="certificate")
@@ -167,13 +180,11 @@ async def deliver(environ: dict[str, str], *events: str) -> tuple[str, str]:
     return await run(["-c", DELIVER], environ, "\n\n".join(events))
 
 
-@pytest.mark.parametrize("setting", ["OutcomesStorage", "AzureWebJobsStorage"])
 async def test_a_managed_identity_writes_queues_and_blobs(
-    setting: str, account: Account, app_service: AppService, written: Queues
+    account: Account, app_service: AppService, written: Queues
 ) -> None:
     """All of it with one token, nothing is left open, and no connection string is anywhere."""
-    identity = {f"{setting}__credential": "managedidentity", f"{setting}__clientId": CLIENT_ID}
-    environ = account.environ(setting) | identity | app_service.environ
+    environ = account.environ() | IDENTITY | app_service.environ
     assert ("", "") == await deliver(environ, SMALL, LARGE, SMALL, LARGE)
     first, oversize, second, repeated = written.everything()
     assert first == second == golden("sms-received")
@@ -211,21 +222,23 @@ async def test_a_connection_string_needs_no_azure_identity(account: Account, wri
 
 
 @pytest.mark.parametrize(
-    ("setting", "claims"),
+    "claims",
     [
-        pytest.param("OutcomesStorage", {"aud": "https://vault.azure.net"}, id="another audience"),
-        pytest.param("AzureWebJobsStorage", {"exp": 1}, id="expired"),
+        pytest.param({"aud": "https://vault.azure.net"}, id="another audience"),
+        pytest.param({"exp": 1}, id="expired"),
     ],
 )
 async def test_a_token_that_storage_refuses_is_an_error(
-    setting: str, claims: dict[str, Any], account: Account, app_service: AppService, written: Queues
+    claims: dict[str, Any], account: Account, app_service: AppService, written: Queues
 ) -> None:
-    """Queues' and blobs' refusals name the setting that storage came from; the token is nowhere."""
+    """Queues' and blobs' refusals name the setting and say what to do; the token is nowhere."""
     app_service.claims = claims
-    identity = {f"{setting}__credential": "managedidentity", f"{setting}__clientId": CLIENT_ID}
-    environ = account.environ(setting) | identity | app_service.environ
+    environ = account.environ() | IDENTITY | app_service.environ
     printed, complaints = await deliver(environ, SMALL, LARGE)
-    refusal = f"Storage refused the credential of {setting} (AuthenticationFailed)."
+    refusal = (
+        "Storage refused the credential of OutcomesStorage (AuthenticationFailed): use a current key or "
+        "signature, or an identity of the account's own tenant."
+    )
     container = "Not written: an outcome for the container acs-outcomes (OVERSIZE_CONTAINER)."
     assert [f"{refusal} {NOT_WRITTEN}", f"{refusal} {container}"] == printed.splitlines()
     assert "eyJ" not in complaints
@@ -245,8 +258,7 @@ async def test_a_role_that_the_identity_lacks_is_named(certificate: Path, app_se
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    identity = {"OutcomesStorage__credential": "managedidentity", "OutcomesStorage__clientId": CLIENT_ID}
-    environ = Account(runner.addresses[0][1] - 1, certificate).environ() | identity | app_service.environ
+    environ = Account(runner.addresses[0][1] - 1, certificate).environ() | IDENTITY | app_service.environ
     printed, _ = await deliver(environ, SMALL)
     await runner.cleanup()
     assert printed == (
@@ -284,6 +296,59 @@ async def test_without_a_token_the_identity_is_named_in_time(
     missing, right = advice.format("missing"), advice.format("right")
     assert [missing, right, right, right * 4] == [printed for printed, _ in results]
     assert [] == written.everything()
+
+
+async def test_a_token_is_used_while_it_is_valid(
+    account: Account, app_service: AppService, written: Queues
+) -> None:
+    """An endpoint that fails when a token should be refreshed costs no delivery."""
+    app_service.answers = 1
+    app_service.fields = {"expires_on": str(int(time.time()) + 200), "refresh_in": -100}
+    printed, _ = await deliver(account.environ() | IDENTITY | app_service.environ, SMALL, SMALL)
+    assert "" == printed
+    assert [golden("sms-received")] * 2 == written.everything()
+    assert 1 < app_service.asked
+
+
+@pytest.fixture(name="identity")
+async def _identity(app_service: AppService, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Identity]:
+    """Connect an identity to App Service's endpoint, which hands out one token that may be refreshed."""
+    for name, value in app_service.environ.items():
+        monkeypatch.setenv(name, value)
+    app_service.answers = 1
+    app_service.fields = {"refresh_in": -100}
+    storage = Settings.from_environ({"OutcomesStorage__accountName": "contoso"} | IDENTITY).storage
+    identity = Identity.of(storage)
+    assert identity is not None
+    yield identity
+    await identity.close()
+
+
+async def test_a_token_says_when_to_refresh_it(identity: Identity) -> None:
+    """azure-core then asks for the next one long before the last expires."""
+    asked = time.time()
+    token = await identity.get_token_info(SCOPE)
+    assert token.refresh_on is not None
+    assert token.refresh_on < asked < token.expires_on
+    assert (token.token, token.expires_on) == await identity.get_token(SCOPE)
+
+
+@pytest.mark.parametrize("options", [{"claims": '{"access_token": {}}'}, {"tenant_id": "another"}])
+async def test_another_token_is_never_the_last_one(identity: Identity, options: TokenRequestOptions) -> None:
+    """Storage asks for claims or a tenant when it has refused the last token."""
+    await identity.get_token_info(SCOPE)
+    with pytest.raises(TokenError, match=r"^No token for the managed identity"):
+        await identity.get_token_info(SCOPE, options=options)
+    with pytest.raises(TokenError):
+        await identity.get_token(SCOPE, **options)
+
+
+async def test_a_token_that_has_expired_is_not_used(app_service: AppService, identity: Identity) -> None:
+    """The error then says what to look at, instead of storage's refusal."""
+    app_service.fields["expires_on"] = str(int(time.time()))
+    await identity.get_token_info(SCOPE)
+    with pytest.raises(TokenError, match=r"^No token for the managed identity"):
+        await identity.get_token_info(SCOPE)
 
 
 async def test_a_developer_without_a_login_is_told_so(

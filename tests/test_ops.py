@@ -434,9 +434,8 @@ class TestQueue:
 
         monkeypatch.setitem(storage._OPTIONS, "retry_total", 0)
         async with before_queues(stack, answer) as connection:
-            environ = {"OutcomesStorage": "", "AzureWebJobsStorage": connection}
-            code = await in_process(stack, monkeypatch, "replay", **environ)
-        reason = "storage could not be reached: is AzureWebJobsStorage right?"
+            code = await in_process(stack, monkeypatch, "replay", OutcomesStorage=connection)
+        reason = "storage could not be reached: is OutcomesStorage right?"
         expected = ("", f"error: {reason} (0 of 3 accepted, the rest are left)\n")
         assert (1, expected) == (code, capsys.readouterr())
         assert 3 == depth(stack)

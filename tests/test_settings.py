@@ -27,17 +27,17 @@ def test_defaults() -> None:
     assert settings.trusts("/subscriptions/any")
 
 
-def test_the_host_storage_is_the_fallback() -> None:
-    """Where OutcomesStorage is absent the app writes to the storage that the Functions host has."""
-    assert Settings.from_environ({"AzureWebJobsStorage": STORAGE["OutcomesStorage"]}).storage == (
-        ConnectionStringStorage(STORAGE["OutcomesStorage"], setting="AzureWebJobsStorage")
-    )
+def test_the_host_storage_is_not_used() -> None:
+    """AzureWebJobsStorage is the Functions host's. Without OutcomesStorage the error says what to set."""
+    host = {"AzureWebJobsStorage": STORAGE["OutcomesStorage"], "AzureWebJobsStorage__accountName": "contoso"}
+    with pytest.raises(SettingsError, match=r"^OutcomesStorage is missing: set it to a storage connection"):
+        Settings.from_environ(host)
 
 
 @pytest.mark.parametrize("text", ["UseDevelopmentStorage=true", "usedevelopmentstorage=TRUE;"])
 def test_development_storage_is_azurite(text: str) -> None:
     """What Core Tools' templates hold is understood, as .NET does it in any casing."""
-    storage = Settings.from_environ({"AzureWebJobsStorage": text}).storage
+    storage = Settings.from_environ({"OutcomesStorage": text}).storage
     assert isinstance(storage, ConnectionStringStorage)
     with QueueServiceClient.from_connection_string(storage.connection_string) as client:
         assert "http://127.0.0.1:10001/devstoreaccount1/" == client.url
@@ -55,31 +55,38 @@ def test_identity_needs_no_connection_string() -> None:
         blob_service_uri="https://a.blob.core.windows.net",
         managed_identity=True,
         client_id="id",
-        setting="OutcomesStorage",
     )
 
 
-def test_the_host_storage_is_the_fallback_by_identity_too() -> None:
-    """With an account's name alone, as the host takes it, and the developer's own login."""
-    assert Settings.from_environ({"AzureWebJobsStorage__accountName": "contoso"}).storage == IdentityStorage(
+def test_an_account_name_is_enough_for_an_identity() -> None:
+    """The host takes such a connection too. White space round a value does not matter, nor its casing."""
+    environ = {
+        "OutcomesStorage__accountName": " contoso ",
+        "OutcomesStorage__credential": " ManagedIdentity ",
+    }
+    assert Settings.from_environ(environ).storage == IdentityStorage(
         queue_service_uri="https://contoso.queue.core.windows.net",
         blob_service_uri="https://contoso.blob.core.windows.net",
-        managed_identity=False,
+        managed_identity=True,
         client_id=None,
-        setting="AzureWebJobsStorage",
     )
 
 
-def test_outcomes_storage_by_identity_is_preferred_to_the_host_connection_string() -> None:
-    """The host may keep a connection string; the app's own setting comes first in either form."""
-    environ = {
-        "AzureWebJobsStorage": STORAGE["OutcomesStorage"],
-        "OutcomesStorage__queueServiceUri": "https://a.queue.core.windows.net",
-    }
-    assert isinstance(Settings.from_environ(environ).storage, IdentityStorage)
+def test_names_of_three_letters_are_allowed() -> None:
+    """The shortest names that Azure takes, for a queue, a container and an account."""
+    environ = {"OutcomesStorage__accountName": "abc", "SMS_QUEUE": "sms", "OVERSIZE_CONTAINER": "big"}
+    settings = Settings.from_environ(environ)
+    assert ("sms", "big") == (settings.queues["sms"], settings.oversize_container)
 
 
-def test_a_blob_endpoint_that_cannot_be_told_is_required_by_name() -> None:
+@pytest.mark.parametrize("part", ["ACCOUNTNAME=contoso", "AccountName=CONTOSO"])
+def test_the_casing_of_a_connection_string_is_free(part: str) -> None:
+    """The SDK takes the names of its parts in any casing, and so do DNS servers with an account's name."""
+    text = f"{part};AccountKey=c2VjcmV0"
+    assert Settings.from_environ({"OutcomesStorage": text}).storage == ConnectionStringStorage(text)
+
+
+def test_a_blob_endpoint_that_cannot_be_derived_is_required_by_name() -> None:
     """A queue endpoint of another form than Azure's says nothing of blobs, which few outcomes need."""
     storage = Settings.from_environ({"OutcomesStorage__queueServiceUri": "https://127.0.0.1/a"}).storage
     assert isinstance(storage, IdentityStorage)
@@ -103,8 +110,12 @@ def test_sources_are_compared_without_regard_to_case() -> None:
         ("OutcomesStorage", "secret"),
         ("OutcomesStorage", "AccountName=a"),
         ("OutcomesStorage", "AccountName=a@b;AccountKey=c2VjcmV0"),
+        ("OutcomesStorage", "ACCOUNTNAME=a@b;AccountKey=c2VjcmV0"),
         ("OutcomesStorage", "AccountName=a;AccountKey=c2VjcmV0;nonsense"),
         ("OutcomesStorage__accountName", "https://a.queue.core.windows.net"),
+        ("OutcomesStorage__accountName", "xy"),
+        ("OutcomesStorage__accountName", "CONTOSO"),
+        ("OutcomesStorage__accountName", "x" * 25),
         ("SMS_QUEUE", "Upper"),
         ("CHAT_MESSAGE_QUEUE", "a--b"),
         ("CHAT_THREAD_QUEUE", "ab"),
@@ -137,56 +148,29 @@ def test_a_wrong_identity_setting_is_named(key: str, value: str) -> None:
         Settings.from_environ({"OutcomesStorage__queueServiceUri": "https://a", key: value})
 
 
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        (
-            "OutcomesStorage__queueServiceURI",
-            "^OutcomesStorage__queueServiceURI is no setting: .*queueServiceUri",
-        ),
-        (
-            "OutcomesStorage__managedIdentityResourceId",
-            "^OutcomesStorage__managedIdentityResourceId is no sett",
-        ),
-        (
-            "OutcomesStorage__blobServiceUri",
-            "^OutcomesStorage is missing: .*OutcomesStorage__queueServiceUri",
-        ),
-    ],
-)
-def test_outcomes_do_not_go_to_the_host_storage_by_a_slip(given: str, says: str) -> None:
-    """An endpoint that is misspelt or half given is an error, not the fallback's account."""
-    environ = {"AzureWebJobsStorage": STORAGE["OutcomesStorage"], given: "https://a.blob.core.windows.net"}
-    with pytest.raises(SettingsError, match=says):
-        Settings.from_environ(environ)
+@pytest.mark.parametrize("reference", ["@Microsoft.KeyVault(SecretUri=https://x)", "@AppSetting(NAME)"])
+@pytest.mark.parametrize("key", ["OutcomesStorage", "OutcomesStorage__queueServiceUri", "SMS_QUEUE"])
+def test_an_unresolved_reference_is_named(key: str, reference: str) -> None:
+    """Azure passes on a reference that it cannot resolve; the error says where to look, not what it is."""
+    with pytest.raises(SettingsError, match=rf"^{key} is a reference .*status.*identity") as wrong:
+        Settings.from_environ(({} if key.startswith("OutcomesStorage") else STORAGE) | {key: reference})
+    assert reference not in str(wrong.value)
 
 
-def test_windows_shows_names_in_upper_case() -> None:
-    """Its environment takes a name in any casing, and lists none in its own."""
-
-    class Windows(dict[str, str]):
-        def __contains__(self, key: object) -> bool:
-            return super().__contains__(str(key).upper())
-
-        def get(self, key: str, default: str = "") -> str:  # type: ignore[override]
-            return super().get(key.upper(), default)
-
-    environ = Windows({"OUTCOMESSTORAGE__QUEUESERVICEURI": "https://a.queue.core.windows.net"})
-    assert isinstance(Settings.from_environ(environ).storage, IdentityStorage)
+@pytest.mark.parametrize("mark", ["'", '"'])
+def test_quotation_marks_round_a_connection_string_are_named(mark: str) -> None:
+    """They come from a shell or a .env file, and are hard to see in the portal."""
+    with pytest.raises(SettingsError, match=r"^OutcomesStorage has quotation marks") as wrong:
+        Settings.from_environ({"OutcomesStorage": f"{mark}{STORAGE['OutcomesStorage']}{mark}"})
+    assert "c2VjcmV0" not in str(wrong.value)
 
 
 def test_a_pasted_connection_string_may_have_spaces() -> None:
     """Those round its parts, and an empty part, are not the reader's problem."""
     pasted = " AccountName = a ; AccountKey = c2VjcmV0== ;; EndpointSuffix=x;"
     assert Settings.from_environ({"OutcomesStorage": pasted}).storage == ConnectionStringStorage(
-        "AccountName=a;AccountKey=c2VjcmV0==;EndpointSuffix=x", setting="OutcomesStorage"
+        "AccountName=a;AccountKey=c2VjcmV0==;EndpointSuffix=x"
     )
-
-
-def test_a_missing_storage_says_what_to_set() -> None:
-    """Without any storage the error names the setting."""
-    with pytest.raises(SettingsError, match=r"^OutcomesStorage is missing"):
-        Settings.from_environ({})
 
 
 def test_a_printed_setting_shows_no_key() -> None:

@@ -2,12 +2,17 @@
 
 import asyncio
 import json
+import logging
+import os
 import re
 import socket
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from copy import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,13 +21,16 @@ from azure.storage.blob import ContainerClient, generate_account_sas
 from azure.storage.queue import QueueClient, QueueSasPermissions, generate_queue_sas
 
 from examples.consumer.reading import read_outcome
+from local import azurite as azurite_module
+from local.ports import free_block
 from shared.decoding import decode
 from shared.envelope import parse_envelope
+from shared.handling import DELIVERY_TIMEOUT
 from shared.outcomes import Outcome
 from shared.payloads import SmsReceived
 from shared.settings import Settings, SettingsError, get_settings
-from shared.sink import MESSAGE_LIMIT, QueueSink, SinkError, get_sink
-from tests.events import FAMILIES, golden, sample
+from shared.sink import MESSAGE_LIMIT, WRITE_TIMEOUT, QueueSink, SinkError, get_sink
+from tests.events import FAMILIES, PROJECT, golden, sample
 from tests.queues import Queues
 
 OUTCOME = Outcome.of(decode(parse_envelope(sample("sms-received")), SmsReceived))
@@ -37,8 +45,9 @@ def outcome_of_size(size: int) -> Outcome:
 def storage_at(port: int) -> Settings:
     """Return settings with a storage account on a port of this machine."""
     endpoint = f"http://127.0.0.1:{port}/a"
+    account = "AccountName=a;AccountKey=c2VjcmV0"
     return Settings.from_environ(
-        {"OutcomesStorage": f"AccountName=a;AccountKey=c2VjcmV0;QueueEndpoint={endpoint};"}
+        {"OutcomesStorage": f"{account};QueueEndpoint={endpoint};BlobEndpoint={endpoint}"}
     )
 
 
@@ -58,6 +67,21 @@ async def test_messages_never_expire(queues: Queues) -> None:
     assert message.expires_on.year == 9999
 
 
+async def test_dead_letters_never_expire(queues: Queues) -> None:
+    """OUTCOME_TTL_SECONDS holds for outcomes; a dead letter is there until someone has dealt with it."""
+    settings = replace(get_settings(), outcome_ttl_seconds=3600)
+    sink = QueueSink(settings)
+    for queue in (settings.queues["sms"], settings.dead_letter_queue):
+        await sink.write(queue, [OUTCOME])
+    await sink.close()
+    (outcome,), (letter,) = map(queues.messages, (settings.queues["sms"], settings.dead_letter_queue))
+    assert outcome.expires_on is not None
+    assert outcome.inserted_on is not None
+    assert timedelta(hours=1) == outcome.expires_on - outcome.inserted_on
+    assert letter.expires_on is not None
+    assert 9999 == letter.expires_on.year
+
+
 async def test_one_sink_serves_all_invocations(queues: Queues) -> None:
     """Connections are reused: every invocation on a loop gets the same sink."""
     assert get_sink() is get_sink()
@@ -71,7 +95,7 @@ async def test_a_document_at_the_limit_is_one_message(queues: Queues) -> None:
     assert "dataref" not in document
 
 
-async def test_a_larger_document_goes_to_a_blob(queues: Queues) -> None:
+async def test_a_larger_document_goes_to_a_blob(azurite: str, queues: Queues) -> None:
     """One byte more: the message carries the blob's URL, and a redelivery writes the same blob."""
     outcome = outcome_of_size(MESSAGE_LIMIT + 1)
     for _ in range(2):
@@ -81,6 +105,66 @@ async def test_a_larger_document_goes_to_a_blob(queues: Queues) -> None:
     assert "data" not in first
     assert (first["id"], first["source"]) == (golden("sms-received")["id"], outcome.source)
     assert queues.referenced(first) == {"id": outcome.id, "source": outcome.source, "data": outcome.data}
+    with ContainerClient.from_connection_string(azurite, get_settings().oversize_container) as container:
+        (blob,) = container.list_blobs()
+    assert "application/cloudevents+json" == blob.content_settings.content_type
+
+
+def test_each_timeout_leaves_time_for_the_next() -> None:
+    """Storage's error is raised before the delivery is given up, and that before Event Grid sends again."""
+    assert WRITE_TIMEOUT < DELIVERY_TIMEOUT < 30
+
+
+@asynccontextmanager
+async def hanging_first(connections: int) -> AsyncIterator[tuple[int, list[str]]]:
+    """Run storage whose first connections never answer; its port, and the requests that it has answered."""
+    answered = list[str]()
+    left = iter(range(connections))
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hangs = next(left, None) is not None
+        with closing(writer), suppress(asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                await reader.readexactly(int(re.findall(r"(?i)content-length: (\d+)", head)[0]))
+                if not hangs:
+                    answered.append(head.partition("?")[0])
+                    body = SENT if head.startswith("POST") else ""
+                    writer.write(
+                        f"HTTP/1.1 201 Created\r\nContent-Length: {len(body)}\r\n{XML}{body}".encode()
+                    )
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1], answered
+
+
+async def test_a_connection_that_hangs_is_given_up_and_tried_again() -> None:
+    """Behind a load balancer one connection in many may be dead. It costs seconds, not the delivery."""
+    async with hanging_first(1) as (port, answered), asyncio.timeout(10):
+        sink = QueueSink(storage_at(port))
+        await sink.write("acs-sms", [OUTCOME])
+        await sink.close()
+    assert ["POST /a/acs-sms/messages"] == answered
+
+
+async def test_a_connection_to_blobs_that_hangs_is_given_up_and_tried_again() -> None:
+    """The message that refers to the blob is written after it, once."""
+    async with hanging_first(1) as (port, answered), asyncio.timeout(10):
+        sink = QueueSink(storage_at(port))
+        await sink.write("acs-sms", [outcome_of_size(MESSAGE_LIMIT + 1)])
+        await sink.close()
+    blob, message = answered
+    assert blob.startswith("PUT /a/acs-outcomes/acs.sms.received/")
+    assert "POST /a/acs-sms/messages" == message
+
+
+async def test_connections_that_hang_do_not_keep_others_waiting() -> None:
+    """Of 150 deliveries at once all are written, though the first 100 connections hang."""
+    async with hanging_first(100) as (port, answered), asyncio.timeout(WRITE_TIMEOUT):
+        sink = QueueSink(storage_at(port))
+        await asyncio.gather(*(sink.write("acs-sms", [OUTCOME]) for _ in range(150)))
+        await sink.close()
+    assert ["POST /a/acs-sms/messages"] * 150 == answered
 
 
 async def test_storage_that_cannot_be_reached_raises_within_20_seconds(azurite: str) -> None:
@@ -203,6 +287,7 @@ async def test_a_small_outcome_is_read_from_its_message_and_a_foreign_blob_is_re
             read_outcome(json.dumps(foreign), container)
 
 
+XML = "Content-Type: application/xml\r\n\r\n"
 SENT = "<QueueMessagesList><QueueMessage><MessageId>1</MessageId></QueueMessage></QueueMessagesList>"
 
 NOT_WRITTEN = "Not written: an outcome for the queue acs-sms (SMS_QUEUE)."
@@ -263,23 +348,81 @@ async def _refused(fault: Fault, creating: Fault | None = None) -> tuple[str, in
 async def test_a_long_throttling_raises_within_20_seconds() -> None:
     """What storage answered is in the error; storage that is full is tried as often as one that is busy."""
     busy, full = await asyncio.gather(_refused((503, "ServerBusy")), _refused((507, "InsufficientStorage")))
-    assert (f"Storage answered 503 ServerBusy. {NOT_WRITTEN}", 4) == busy
+    load = "if it goes on, look at the load on the storage account and at the status of Azure"
+    assert (f"Storage answered 503 ServerBusy: {load}. {NOT_WRITTEN}", 4) == busy
     assert (f"Storage answered 507 InsufficientStorage. {NOT_WRITTEN}", 4) == full
 
 
-@pytest.mark.parametrize(
-    "fault", [(403, "AccountIsDisabled"), (409, "QueueDisabled"), (413, "RequestBodyTooLarge")]
-)
+@pytest.mark.parametrize("fault", [(409, "QueueDisabled"), (413, "RequestBodyTooLarge")])
 async def test_what_no_repetition_cures_raises_at_once(fault: Fault) -> None:
     """The queue's setting and storage's own code say where to look."""
     status, code = fault
     assert (f"Storage answered {status} {code}. {NOT_WRITTEN}", 1) == await _refused(fault)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "what_to_do"),
+    [
+        (403, "AccountIsDisabled", "enable the storage account, or its subscription"),
+        (403, "AuthorizationFailure", "allow this network in the storage account's firewall"),
+        (403, "KeyBasedAuthenticationNotPermitted", "use an identity, by OutcomesStorage__queueServiceUri"),
+        (403, "AuthorizationServiceMismatch", "the signature must allow the services bq, .*"),
+        (409, "ContainerBeingDeleted", "it is being deleted: try again in a minute"),
+    ],
+)
+async def test_a_refusal_says_what_to_do(status: int, code: str, what_to_do: str) -> None:
+    """The one who reads it may never have met the code."""
+    error, requests = await _refused((status, code))
+    assert re.fullmatch(rf"Storage answered {status} {code}: {what_to_do}\. {re.escape(NOT_WRITTEN)}", error)
+    assert 1 == requests
+
+
 async def test_a_queue_that_is_being_deleted_raises() -> None:
     """It can neither be written to nor created for half a minute: Event Grid sends the event again."""
     result = await _refused((404, "QueueNotFound"), creating=(409, "QueueBeingDeleted"))
-    assert (f"Storage answered 404 QueueNotFound. {NOT_WRITTEN}", 3) == result
+    answer = "Storage answered 404 QueueNotFound: it is being deleted: try again in a minute."
+    assert (f"{answer} {NOT_WRITTEN}", 3) == result
+
+
+async def test_an_azurite_that_is_too_old_is_named(tmp_path: Path) -> None:
+    """It refuses the API version of the SDK; the app and the operator's tool say what to do."""
+    port = free_block(len(azurite_module.SERVICES))
+    command = azurite_module._command(PROJECT, port, tmp_path)
+    command.remove("--skipApiVersionCheck")
+    azurite = azurite_module.Azurite(command, port)
+    await azurite.start()
+    connection = azurite_module.connection_string(port)
+    sink = QueueSink(Settings.from_environ({"OutcomesStorage": connection}))
+    try:
+        with pytest.raises(SinkError) as refused:
+            await sink.write("acs-sms", [OUTCOME])
+        ops = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ops", "queues"),
+            cwd=PROJECT,
+            env=os.environ | {"OutcomesStorage": connection},
+            stderr=PIPE,
+        )
+        _, errors = await ops.communicate()
+    finally:
+        await sink.close()
+        await azurite.stop()
+    answer = (
+        "torage answered 400 InvalidHeaderValue: if this is Azurite, update it or start it with "
+        "--skipApiVersionCheck"
+    )
+    assert f"S{answer}. {NOT_WRITTEN}" == str(refused.value)
+    assert f"error: s{answer}\n" == errors.decode()
+
+
+async def test_a_delivery_is_one_record(queues: Queues, caplog: pytest.LogCaptureFixture) -> None:
+    """The worker passes on every record from INFO up, and azure-core writes one for each request."""
+    caplog.set_level(logging.INFO)
+    event = sample("sms-received")
+    large = event | {"data": event["data"] | {"Message": "x" * MESSAGE_LIMIT}}
+    for text in (json.dumps(event), json.dumps(large), "no JSON"):
+        await FAMILIES["sms"].handle(text)
+    assert ["acs_events"] * 3 == [record.name for record in caplog.records]
+    assert 3 == len(queues.everything())
 
 
 async def test_a_queue_that_was_deleted_is_created_again(azurite: str, queues: Queues) -> None:
