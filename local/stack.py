@@ -78,7 +78,7 @@ async def running(
     app_environment(project_dir, azurite.connection_string(storage_port))
     with _folder(data_dir) as folder:
         async with (
-            azurite.running(project_dir, storage_port, folder) as storage,
+            azurite.running(storage_port, folder) as storage,
             connected(
                 storage,
                 port=port,

@@ -14,14 +14,13 @@ from local.ports import free_block
 from local.stack import Stack
 from shared.settings import Settings, get_settings
 from shared.sink import get_sink
-from tests.events import PROJECT
 from tests.queues import Queues
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def storage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Azurite]:
     """Run one Azurite for all tests of this process."""
-    async with azurite_running(PROJECT, free_block(3), tmp_path_factory.mktemp("azurite")) as running:
+    async with azurite_running(free_block(3), tmp_path_factory.mktemp("azurite")) as running:
         yield running
 
 

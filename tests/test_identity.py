@@ -134,7 +134,7 @@ async def _account(certificate: Path, tmp_path_factory: pytest.TempPathFactory) 
     """Run an Azurite that takes tokens."""
     port = free_block(3)
     options = ["--oauth", "basic", "--cert", str(certificate), "--key", str(certificate)]
-    async with local_azurite.running(PROJECT, port, tmp_path_factory.mktemp("azurite"), *options):
+    async with local_azurite.running(port, tmp_path_factory.mktemp("azurite"), *options):
         yield Account(port, certificate)
 
 

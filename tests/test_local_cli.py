@@ -20,7 +20,7 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local import __main__ as command_line
-from local import host, ports, queues, sending
+from local import azurite, host, ports, queues, sending
 from local import stack as local_stack
 from local.azurite import Azurite
 from local.errors import AppNotLoadedError, LocalError
@@ -559,7 +559,7 @@ class Tiny:
 
 @pytest.fixture(name="make_tiny")
 def _make_tiny(tmp_path: Path) -> Callable[[], Path]:
-    """Return what makes a project with a small app and this local stack, without Azurite."""
+    """Return what makes a project with a small app and this local stack."""
 
     def make() -> Path:
         (tmp_path / "local").symlink_to(PROJECT_DIR / "local", target_is_directory=True)
@@ -671,12 +671,12 @@ class TestWorker:
         assert 202 == await tiny.post("echo")
 
 
-async def test_missing_azurite_is_an_error(make_tiny: Callable[[], Path]) -> None:
+async def test_missing_azurite_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Azurite is not installed, the error says how to install it."""
-    folder = make_tiny()
+    monkeypatch.setattr(azurite, "NODE_MODULES", tmp_path)
 
     with pytest.raises(LocalError, match="make setup"):
-        async with local_stack.running(port=0, storage_port=0, event_grid_port=0, project_dir=folder):
+        async with local_stack.running(port=0, storage_port=0, event_grid_port=0):
             pass
 
 

@@ -69,8 +69,7 @@ def files() -> list[str]:
     """Return the project's files, and some that it does not have."""
     found = []
     for folder, folders, names in PROJECT.walk():
-        if folder == PROJECT:
-            folders[:] = set(folders) - {".git", ".venv", "node_modules"}
+        folders[:] = set(folders) - {".git", ".venv", "node_modules"}
         found += [str((folder / name).relative_to(PROJECT)) for name in names]
     return [
         *found,

@@ -387,7 +387,7 @@ async def test_a_queue_that_is_being_deleted_raises() -> None:
 async def test_an_azurite_that_is_too_old_is_named(tmp_path: Path) -> None:
     """It refuses the API version of the SDK; the app and the operator's tool say what to do."""
     port = free_block(len(azurite_module.SERVICES))
-    command = azurite_module._command(PROJECT, port, tmp_path)
+    command = azurite_module._command(port, tmp_path)
     command.remove("--skipApiVersionCheck")
     azurite = azurite_module.Azurite(command, port)
     await azurite.start()
