@@ -1,33 +1,42 @@
-"""The hook that subscribes the functions, with a stand-in for the Azure CLI."""
+"""The hooks that subscribe the functions, with a stand-in for the Azure CLI.
+
+`postdeploy.sh` is run everywhere, `postdeploy.ps1` where PowerShell is on the PATH, as on GitHub's machines.
+"""
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.events import PROJECT
 
-HOOK = PROJECT / "infra" / "hooks" / "postdeploy.sh"
+HOOKS = PROJECT / "infra" / "hooks"
+PWSH = shutil.which("pwsh")
+SHELLS = ["sh", "pwsh"] if PWSH else ["sh"]
 TOPIC = "/subscriptions/SUB/resourceGroups/GROUP/providers/Microsoft.EventGrid/systemTopics/TOPIC"
 OUTPUTS = {
     "SYSTEM_TOPIC_ID": TOPIC,
-    "FUNCTION_APP_ID": "/apps/APP",
+    "FUNCTION_APP_ID": "/subscriptions/SUB/resourceGroups/APPS/providers/Microsoft.Web/sites/APP",
     "OUTCOME_STORAGE_ACCOUNT_ID": "/accounts/ACCOUNT",
     "CHAT_LEVEL": "thread",
 }
 AZ = """#!/bin/sh
 echo "$@" >>"$CALLS"
-[ "$1" = deployment ] || exit "$LOGGED_OUT"
+case "$*" in
+    "account get-access-token"*) exit "$LOGGED_OUT" ;;
+    "functionapp function list"*) echo "$FUNCTIONS"; exit ;;
+esac
 [ "$(grep -c ^deployment "$CALLS")" -gt "$FAILURES" ] || { echo "$ANSWER" >&2; exit 1; }
 """
 
 
 class Machine:
-    """A machine with an Azure CLI that keeps its calls, and fails as often as it is told."""
+    """A machine with an Azure CLI that records its calls, and fails as often as it is told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shell: str) -> None:
+        self.shell = shell
         self.calls = folder / "calls"
         self.calls.touch()
         self.bin = folder / "bin"
@@ -38,12 +47,20 @@ class Machine:
             (self.bin / name).write_text(text)
             (self.bin / name).chmod(0o755)
 
+    def command(self) -> Sequence[str | Path]:
+        """Return the command of the hook, which does not wait between its attempts."""
+        if self.shell == "sh":
+            return [self.bin / "sh", HOOKS / "postdeploy.sh"]
+        run = f"function Start-Sleep {{}}; & '{HOOKS / 'postdeploy.ps1'}'; exit $LASTEXITCODE"
+        return [PWSH or "pwsh", "-NoProfile", "-NonInteractive", "-Command", run]
+
     def run(
         self,
         environ: Mapping[str, str] = OUTPUTS,
         *,
         failures: int = 0,
         answer: str = "",
+        functions: str = "",
         logged_out: int = 0,
     ) -> subprocess.CompletedProcess[str]:
         """Run the hook."""
@@ -51,25 +68,21 @@ class Machine:
             "CALLS": str(self.calls),
             "FAILURES": str(failures),
             "ANSWER": answer,
+            "FUNCTIONS": functions,
             "LOGGED_OUT": str(logged_out),
+            "HOME": str(self.bin.parent),
+            "PATH": str(self.bin),
         }
-        command = [self.bin / "sh", HOOK]
-        return subprocess.run(
-            command,
-            env={"PATH": str(self.bin), **told, **environ},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return subprocess.run(self.command(), env=told | environ, capture_output=True, text=True, check=False)
 
     def deployments(self) -> list[str]:
         """Return the deployments that were asked for."""
         return [call for call in self.calls.read_text().splitlines() if call.startswith("deployment ")]
 
 
-@pytest.fixture(name="machine")
-def _machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+@pytest.fixture(name="machine", params=SHELLS)
+def _machine(tmp_path: Path, request: pytest.FixtureRequest) -> Machine:
+    return Machine(tmp_path, request.param)
 
 
 def test_the_subscriptions_are_deployed_beside_the_topic(machine: Machine) -> None:
@@ -78,7 +91,7 @@ def test_the_subscriptions_are_deployed_beside_the_topic(machine: Machine) -> No
     (deployment,) = machine.deployments()
     assert "--subscription SUB --resource-group GROUP" in deployment
     assert deployment.endswith(
-        "systemTopicName=TOPIC functionAppId=/apps/APP "
+        f"systemTopicName=TOPIC functionAppId={OUTPUTS['FUNCTION_APP_ID']} "
         "deadLetterStorageAccountId=/accounts/ACCOUNT chatLevel=thread"
     )
 
@@ -89,12 +102,26 @@ def test_event_grid_is_waited_for(machine: Machine) -> None:
     assert len(machine.deployments()) == 4
 
 
-def test_waiting_has_an_end(machine: Machine) -> None:
-    """After ten attempts the hook fails, and says what Azure answered and where to look."""
+def test_an_app_that_did_not_load_is_named_as_the_cause(machine: Machine) -> None:
+    """After ten attempts the hook says how to see why, and what becomes of the events meanwhile."""
     result = machine.run(failures=99, answer="Destination endpoint not found")
     assert (1, 10) == (result.returncode, len(machine.deployments()))
     assert "Destination endpoint not found" in result.stderr
-    assert "are they in /apps/APP?" in result.stderr
+    assert "The app shows no functions" in result.stderr
+    command = "az functionapp function list --subscription SUB --resource-group APPS --name APP"
+    assert f"  {command} --output table\n" in result.stderr
+    assert "union AppExceptions, AppTraces" in result.stderr
+    assert "Event Grid retries their events for 24 hours" in result.stderr
+    assert f"{command[3:]} --query [].name --output tsv" in machine.calls.read_text()
+
+
+def test_an_app_that_did_load_is_not_blamed(machine: Machine) -> None:
+    """Then the answer of Azure says what is wrong."""
+    result = machine.run(failures=99, answer="AuthorizationFailed", functions="sms")
+    assert (1, 10) == (result.returncode, len(machine.deployments()))
+    assert "AuthorizationFailed" in result.stderr
+    assert "The answer above says why" in result.stderr
+    assert "no functions" not in result.stderr
 
 
 def test_each_refusal_is_shown(machine: Machine) -> None:
@@ -111,7 +138,7 @@ def test_a_missing_output_is_named(machine: Machine, name: str) -> None:
 
 
 def test_a_missing_login_is_said(machine: Machine) -> None:
-    """The Azure CLI's login is not that of azd."""
+    """The Azure CLI has a login of its own, which may have expired."""
     result = machine.run(logged_out=1)
     assert (1, []) == (result.returncode, machine.deployments())
     assert "run az login" in result.stderr

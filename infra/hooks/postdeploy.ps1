@@ -1,6 +1,6 @@
 # Subscribe the deployed functions to their events. azd runs this after each deployment; by hand, set the same variables.
 $ErrorActionPreference = 'Stop'
-$PSNativeCommandUseErrorActionPreference = $false # a failure of az is looked at below
+$PSNativeCommandUseErrorActionPreference = $false # failures of az are handled below
 
 function Stop-Here([string[]] $Lines) {
     [Console]::Error.WriteLine($Lines -join [Environment]::NewLine)
@@ -19,12 +19,30 @@ $subscription, $group, $topic = $parts[2], $parts[4], $parts[8]
 if (-not (Get-Command az -ErrorAction SilentlyContinue)) {
     Stop-Here 'The Azure CLI is needed to subscribe the functions: https://aka.ms/azure-cli'
 }
-az account show --subscription $subscription --output none
+# Unlike az account show, this fails for a login that has expired.
+az account get-access-token --subscription $subscription --output none
 if ($LASTEXITCODE -ne 0) {
     Stop-Here "The Azure CLI cannot use subscription ${subscription}: run az login, then this again."
 }
 
-# Event Grid does not know of a function that was just deployed, nor of a role that was just given, at once.
+function Get-Explanation {
+    $parts = $env:FUNCTION_APP_ID -split '/'
+    $app = '--subscription', $parts[2], '--resource-group', $parts[4], '--name', $parts[8]
+    $functions = az functionapp function list @app --query '[].name' --output tsv
+    if ($LASTEXITCODE -eq 0 -and -not $functions) {
+        'The app shows no functions: its code did not load. This command shows when it has:'
+        "  az functionapp function list $app --output table"
+        'This query in Log Analytics shows why:'
+        '  union AppExceptions, AppTraces | where TimeGenerated > ago(1h) and SeverityLevel >= 2'
+    }
+    else {
+        'The functions are not subscribed. The answer above says why.'
+    }
+    'Event subscriptions that existed are as they were. Event Grid retries their events for 24 hours and'
+    'then keeps them in the dead-letter container.'
+}
+
+# Event Grid needs some time to know a function that was just deployed, and a role that was just assigned.
 for ($attempt = 1; ; $attempt++) {
     $answer = az deployment group create --name event-subscriptions --output none `
         --subscription $subscription --resource-group $group `
@@ -33,10 +51,10 @@ for ($attempt = 1; ; $attempt++) {
         "deadLetterStorageAccountId=$env:OUTCOME_STORAGE_ACCOUNT_ID" "chatLevel=$env:CHAT_LEVEL" 2>&1 | Out-String
     if ($LASTEXITCODE -eq 0) { break }
     if ($attempt -ge 10) {
-        Stop-Here $answer, "The functions are not subscribed: are they in ${env:FUNCTION_APP_ID}?"
+        Stop-Here (@($answer) + (Get-Explanation))
     }
     $answer
-    "Event Grid is not ready yet: trying again in 15 s ($attempt of 10)."
+    "The functions could not be subscribed yet. Trying again in 15 s ($attempt of 10)."
     Start-Sleep -Seconds 15
 }
 "The functions are subscribed to the events of $topic, chat level $env:CHAT_LEVEL."

@@ -11,12 +11,14 @@ for name in SYSTEM_TOPIC_ID FUNCTION_APP_ID OUTCOME_STORAGE_ACCOUNT_ID CHAT_LEVE
     eval "[ -n \"\${$name:-}\" ]" || fail "$name is not set: it is an output of infra/main.bicep."
 done
 
-subscription=$(printf %s "$SYSTEM_TOPIC_ID" | cut -d/ -f3)
-group=$(printf %s "$SYSTEM_TOPIC_ID" | cut -d/ -f5)
-topic=$(printf %s "$SYSTEM_TOPIC_ID" | cut -d/ -f9)
+part() { printf %s "$1" | cut -d/ -f"$2"; }
+subscription=$(part "$SYSTEM_TOPIC_ID" 3)
+group=$(part "$SYSTEM_TOPIC_ID" 5)
+topic=$(part "$SYSTEM_TOPIC_ID" 9)
 
 command -v az >/dev/null || fail "The Azure CLI is needed to subscribe the functions: https://aka.ms/azure-cli"
-az account show --subscription "$subscription" --output none ||
+# Unlike az account show, this fails for a login that has expired.
+az account get-access-token --subscription "$subscription" --output none ||
     fail "The Azure CLI cannot use subscription $subscription: run az login, then this again."
 
 subscribe() {
@@ -27,11 +29,26 @@ subscribe() {
         "deadLetterStorageAccountId=$OUTCOME_STORAGE_ACCOUNT_ID" "chatLevel=$CHAT_LEVEL"
 }
 
-# Event Grid does not know of a function that was just deployed, nor of a role that was just given, at once.
+explain() {
+    list="az functionapp function list --subscription $(part "$FUNCTION_APP_ID" 3)"
+    list="$list --resource-group $(part "$FUNCTION_APP_ID" 5) --name $(part "$FUNCTION_APP_ID" 9)"
+    if functions=$($list --query "[].name" --output tsv) && [ -z "$functions" ]; then
+        printf '%s\n' "The app shows no functions: its code did not load. This command shows when it has:" \
+            "  $list --output table" \
+            "This query in Log Analytics shows why:" \
+            "  union AppExceptions, AppTraces | where TimeGenerated > ago(1h) and SeverityLevel >= 2"
+    else
+        printf '%s\n' "The functions are not subscribed. The answer above says why."
+    fi
+    printf '%s\n' "Event subscriptions that existed are as they were. Event Grid retries their events for 24 hours and" \
+        "then keeps them in the dead-letter container."
+}
+
+# Event Grid needs some time to know a function that was just deployed, and a role that was just assigned.
 attempt=1
 until answer=$(subscribe 2>&1); do
-    [ "$attempt" -lt 10 ] || fail "$answer" "The functions are not subscribed: are they in $FUNCTION_APP_ID?"
-    printf '%s\nEvent Grid is not ready yet: trying again in 15 s (%s of 10).\n' "$answer" "$attempt"
+    [ "$attempt" -lt 10 ] || fail "$answer" "$(explain)"
+    printf '%s\nThe functions could not be subscribed yet. Trying again in 15 s (%s of 10).\n' "$answer" "$attempt"
     attempt=$((attempt + 1))
     sleep 15
 done
