@@ -54,6 +54,7 @@ check: setup ## Lint, check format, types and templates, and that generated file
 	cd examples/consumer && ../../$(PYTHON) -m mypy --config-file ../../pyproject.toml .
 	$(PYTHON) -m tools.schemas --check
 	$(PYTHON) -m tools.events_page --check
+	$(PYTHON) -m tools.snapshots --check
 	@locks=$$(mktemp -d) && trap 'rm -r "$$locks"' EXIT && cp requirements*.txt "$$locks" && \
 	for name in requirements requirements-dev; do \
 		$(COMPILE) $$name.in --output-file "$$locks/$$name.txt" >/dev/null && \
@@ -79,9 +80,10 @@ format: setup ## Format the code, and fix what lint can fix
 	$(PYTHON) -m ruff check --fix-only
 	$(PYTHON) -m ruff format
 
-docs: setup ## Generate schemas/ and docs/events.md from the payload types and the samples
+docs: setup ## Generate schemas/, docs/events.md and, with Bicep, infra/snapshots/
 	$(PYTHON) -m tools.schemas
 	$(PYTHON) -m tools.events_page
+	$(PYTHON) -m tools.snapshots
 
 lock: .venv/.complete ## Bring the lock files up to date (ARGS=--upgrade: with the newest Python packages)
 	$(COMPILE) $(ARGS) requirements.in --output-file requirements.txt

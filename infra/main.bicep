@@ -30,21 +30,30 @@ param chatLevel string = 'user'
 @description('Logs, traces and metrics by OpenTelemetry, instead of by the host alone.')
 param openTelemetry bool = true
 
-@description('Seconds that an outcome waits in its queue before it is deleted unread. -1 keeps it for ever. Dead letters never expire.')
+@description('Seconds that an outcome stays in its queue before it expires unread. -1: outcomes never expire. Dead letters never do.')
 param outcomeTtlSeconds int = -1
 
-@description('Who gets the alerts by e-mail. Empty tells nobody: they show in the portal.')
+@description('Days that documents over 48 KiB and the dead letters of Event Grid are kept. Must be longer than any outage of a consumer: a message without its document is useless. A new storage account only.')
+@minValue(1)
+param retentionDays int = 90
+
+@description('Instances of each function that are always ready. 0: the first event after a pause waits for a cold start.')
+@minValue(0)
+param alwaysReadyInstances int = 0
+
+@description('E-mail address for the alerts. Empty sends none: alerts then show in the portal only.')
 param alertEmail string = ''
 
-// The app's settings and the names they give; queues, roles and app settings are all made from these.
-var queues = {
-  SMS_QUEUE: 'acs-sms'
-  CHAT_MESSAGE_QUEUE: 'acs-chat-message'
-  CHAT_THREAD_QUEUE: 'acs-chat-thread'
-  MEMBERSHIP_QUEUE: 'acs-membership'
-  DEAD_LETTER_QUEUE: 'acs-dead-letter'
-}
-var containers = { OVERSIZE_CONTAINER: 'acs-outcomes' }
+@description('Object id of the user or group that runs `python -m ops` on this deployment. Empty assigns no role.')
+param operatorPrincipalId string = ''
+
+func queueName(family string) string => 'acs-${replace(family, '_', '-')}'
+
+// Queues, roles and app settings follow from the names of the functions.
+var functions = map(subscriptions, subscription => subscription.function)
+var queueSettings = toObject(functions, name => '${toUpper(name)}_QUEUE', name => queueName(name))
+var deadLetterQueue = 'acs-dead-letter'
+var oversizeContainer = 'acs-outcomes'
 var deadLetterContainers = union(map(subscriptions, subscription => subscription.deadLetterContainer), [])
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
@@ -103,7 +112,13 @@ var acsSource = empty(systemTopicId) ? newTopic!.outputs.source : existingTopic!
 module newOutcomeAccount 'modules/storage-account.bicep' = if (empty(outcomeStorageAccountId)) {
   name: 'outcome-storage-account'
   scope: group
-  params: { name: outcomeAccount[8], location: location, tags: tags }
+  params: {
+    name: outcomeAccount[8]
+    location: location
+    tags: tags
+    expiringContainers: union([oversizeContainer], deadLetterContainers)
+    retentionDays: retentionDays
+  }
 }
 
 module outcomes 'modules/outcomes.bicep' = {
@@ -111,11 +126,13 @@ module outcomes 'modules/outcomes.bicep' = {
   scope: resourceGroup(outcomeAccount[2], outcomeAccount[4])
   params: {
     accountName: outcomeAccount[8]
-    queueNames: map(items(queues), queue => queue.value)
-    oversizeContainer: containers.OVERSIZE_CONTAINER
+    outcomeQueues: map(functions, name => queueName(name))
+    deadLetterQueue: deadLetterQueue
+    oversizeContainer: oversizeContainer
     deadLetterContainers: deadLetterContainers
     appPrincipalId: identity.outputs.principalId
     topicPrincipalId: topicPrincipalId
+    operatorPrincipalId: operatorPrincipalId
   }
   dependsOn: [newOutcomeAccount]
 }
@@ -141,19 +158,32 @@ module app 'modules/app.bicep' = {
     tags: tags
     identityId: identity.outputs.id
     clientId: identity.outputs.clientId
+    hostAccountName: hostAccount.outputs.name
     hostBlobEndpoint: hostStorage.outputs.blobEndpoint
     packageContainerUrl: hostStorage.outputs.packageContainerUrl
     insightsConnectionString: monitoring.outputs.connectionString
     openTelemetry: openTelemetry
-    settings: union(queues, containers, {
+    functions: functions
+    alwaysReadyInstances: alwaysReadyInstances
+    settings: {
+      ...queueSettings
+      DEAD_LETTER_QUEUE: deadLetterQueue
+      OVERSIZE_CONTAINER: oversizeContainer
       ACS_SOURCES: acsSource
       OUTCOME_TTL_SECONDS: string(outcomeTtlSeconds)
       OutcomesStorage__queueServiceUri: outcomes.outputs.queueEndpoint
       OutcomesStorage__blobServiceUri: outcomes.outputs.blobEndpoint
       OutcomesStorage__credential: 'managedidentity'
       OutcomesStorage__clientId: identity.outputs.clientId
-    })
+    }
   }
+}
+
+module diagnostics 'modules/topic-diagnostics.bicep' = {
+  name: 'topic-diagnostics-${token}'
+  scope: resourceGroup(topic[2], topic[4])
+  params: { name: 'acs-events-${token}', topicName: topic[8], workspaceId: monitoring.outputs.workspaceId }
+  dependsOn: [newTopic]
 }
 
 module alerts 'modules/alerts.bicep' = {

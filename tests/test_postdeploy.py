@@ -73,7 +73,9 @@ class Machine:
             "HOME": str(self.bin.parent),
             "PATH": str(self.bin),
         }
-        return subprocess.run(self.command(), env=told | environ, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            self.command(), env={**told, **environ}, capture_output=True, text=True, check=False
+        )
 
     def deployments(self) -> list[str]:
         """Return the deployments that were asked for."""

@@ -1,4 +1,4 @@
-// Tells what was refused, given up or failed.
+// Alerts on what Event Grid and the app report. Each description names its heading in docs/operate.md.
 param token string
 param location string
 param tags object
@@ -6,25 +6,47 @@ param topicId string
 param workspaceId string
 param email string
 
+// 0 is critical, 1 an error, 2 a warning: a lost event is worse than one that waits, and that worse than a late one.
 var onTopic = [
-  { name: 'event-grid-dead-letters', metric: 'DeadLetteredCount', over: 0, says: 'Event Grid gave up events, and keeps them in the dead-letter container.' }
-  { name: 'event-grid-dropped', metric: 'DroppedEventCount', over: 0, says: 'Event Grid lost events: it could not write to the dead-letter container.' }
-  { name: 'event-grid-failures', metric: 'DeliveryAttemptFailCount', over: 10, says: 'Deliveries fail again and again, and Event Grid repeats them.' }
+  {
+    name: 'event-grid-dropped'
+    severity: 0
+    metric: 'DroppedEventCount'
+    threshold: 0
+    summary: 'Event Grid lost events: it could not write to the dead-letter container.'
+  }
+  {
+    name: 'event-grid-dead-letters'
+    severity: 1
+    metric: 'DeadLetteredCount'
+    threshold: 0
+    summary: 'Event Grid stopped retrying events and wrote them to the dead-letter container.'
+  }
+  {
+    name: 'event-grid-failures'
+    severity: 2
+    metric: 'DeliveryAttemptFailCount'
+    threshold: 10
+    summary: 'Deliveries to the functions fail repeatedly. Event Grid retries them.'
+  }
 ]
 
-// The app writes one record of each delivery; its text is the same with and without OpenTelemetry.
+// The app writes one record for each delivery; its text is the same with and without OpenTelemetry.
 var inLogs = [
   {
     name: 'dead-letters'
-    over: 0
-    says: 'The app put events on its dead-letter queue; the records say why.'
+    severity: 1
+    threshold: 0
+    summary: 'The app wrote events to its dead-letter queue. The records say why.'
     query: 'AppTraces | where Message startswith "delivery " and Message contains "fate=dead_lettered"'
   }
   {
     name: 'function-failures'
-    over: 10
-    says: 'Functions fail again and again: look at the records of deliveries that were raised.'
-    query: 'union (AppRequests | where Success == false and ResultCode !in ("401", "404")), (AppTraces | where Message startswith "delivery " and Message contains "fate=raised") | summarize TimeGenerated = max(TimeGenerated) by OperationId'
+    severity: 2
+    threshold: 10
+    summary: 'Deliveries fail repeatedly in the app, or the Functions host refuses them. Event Grid retries them.'
+    // The host may log the record of a failed delivery twice.
+    query: 'union (AppTraces | where Message startswith "delivery " and Message contains "fate=raised" | summarize TimeGenerated = max(TimeGenerated) by OperationId, Message), (AppExceptions | where tostring(Properties) has "ExceptionMiddleware" or ExceptionType has_any ("FunctionTimeoutException", "WorkerProcessExitException"))'
   }
 ]
 
@@ -49,8 +71,8 @@ resource topicAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
     location: 'global'
     tags: tags
     properties: {
-      description: alert.says
-      severity: 1
+      description: '${alert.summary} See "Alert: ${alert.name}" in docs/operate.md.'
+      severity: alert.severity
       enabled: true
       scopes: [topicId]
       evaluationFrequency: 'PT5M'
@@ -65,7 +87,7 @@ resource topicAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
             metricName: alert.metric
             timeAggregation: 'Total'
             operator: 'GreaterThan'
-            threshold: alert.over
+            threshold: alert.threshold
           }
         ]
       }
@@ -81,8 +103,8 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [
     tags: tags
     kind: 'LogAlert'
     properties: {
-      description: alert.says
-      severity: 1
+      description: '${alert.summary} See "Alert: ${alert.name}" in docs/operate.md.'
+      severity: alert.severity
       enabled: true
       scopes: [workspaceId]
       evaluationFrequency: 'PT15M'
@@ -94,7 +116,7 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [
             query: alert.query
             timeAggregation: 'Count'
             operator: 'GreaterThan'
-            threshold: alert.over
+            threshold: alert.threshold
           }
         ]
       }

@@ -1,14 +1,17 @@
-// The function app, on a plan that costs nothing while nothing arrives.
+// The function app, on the Flex Consumption plan.
 param token string
 param location string
 param tags object
 param identityId string
 param clientId string
+param hostAccountName string
 param hostBlobEndpoint string
 param packageContainerUrl string
 param insightsConnectionString string
 param openTelemetry bool
-@description('App settings of the app itself; the host\'s are added to them.')
+param functions string[]
+param alwaysReadyInstances int
+@description('The settings that the app reads. Those of the Functions host are added here.')
 param settings object
 
 var openTelemetrySettings = {
@@ -37,6 +40,8 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    // For settings that are Key Vault references: the default is a system-assigned identity, which the app has not.
+    keyVaultReferenceIdentity: identityId
     siteConfig: { minTlsVersion: '1.2' }
     functionAppConfig: {
       deployment: {
@@ -50,29 +55,45 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         }
       }
       runtime: { name: 'python', version: '3.13' }
-      scaleAndConcurrency: { instanceMemoryMB: 2048, maximumInstanceCount: 100 }
+      scaleAndConcurrency: {
+        instanceMemoryMB: 2048
+        maximumInstanceCount: 100
+        // Each function scales on instances of its own.
+        alwaysReady: [
+          for name in (alwaysReadyInstances == 0 ? [] : functions): {
+            name: 'function:${name}'
+            instanceCount: alwaysReadyInstances
+          }
+        ]
+      }
     }
   }
 
   resource appSettings 'config' = {
     name: 'appsettings'
-    properties: union(settings, openTelemetry ? openTelemetrySettings : {}, {
+    properties: {
+      ...settings
+      ...(openTelemetry ? openTelemetrySettings : {})
+      // The name too: with the URI alone the host may fail to start (azure-functions-host#11787).
+      AzureWebJobsStorage__accountName: hostAccountName
       AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint
       AzureWebJobsStorage__credential: 'managedidentity'
       AzureWebJobsStorage__clientId: clientId
       APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${clientId};Authorization=AAD'
-    })
+    }
   }
 
-  // Whoever deploys does so as themselves: no passwords.
-  #disable-next-line BCP225
-  resource publishing 'basicPublishingCredentialsPolicies' = [
-    for way in ['ftp', 'scm']: {
-      name: way
-      properties: { allow: false }
-    }
-  ]
+  // Deployments authenticate with Microsoft Entra ID, without passwords.
+  resource ftpPassword 'basicPublishingCredentialsPolicies' = {
+    name: 'ftp'
+    properties: { allow: false }
+  }
+
+  resource scmPassword 'basicPublishingCredentialsPolicies' = {
+    name: 'scm'
+    properties: { allow: false }
+  }
 }
 
 output id string = app.id

@@ -1,0 +1,5 @@
+// Nothing exists yet, and every option has its default.
+using '../main.bicep'
+
+param environmentName = 'acs-events'
+param location = 'westeurope'

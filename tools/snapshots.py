@@ -1,0 +1,98 @@
+"""Snapshots of the deployment: its resources, as Microsoft's Bicep compiler evaluates the templates.
+
+`infra/snapshots/` has a parameters file for each case, and its snapshot beside it. The compiler also checks
+the templates: an error, a warning or a difference in formatting is a failure.
+`python -m tools.snapshots [--check]`.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+
+from tools.generated import PROJECT_DIR, Files, command
+
+INFRA = PROJECT_DIR / "infra"
+SNAPSHOTS = INFRA / "snapshots"
+SUFFIX = ".snapshot.json"
+VERSION = (SNAPSHOTS / "bicep-version").read_text(encoding="utf-8").strip()
+"""Version of the compiler that made the snapshots; another version may give other diagnostics."""
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+
+
+def find_compiler() -> str | None:
+    """Return the Bicep compiler on the PATH, or the one that `az bicep install` installs."""
+    return shutil.which("bicep") or shutil.which("bicep", path=str(Path.home() / ".azure" / "bin"))
+
+
+def generate(compiler: str) -> Files:
+    """Return the snapshots that the templates give. Raises SystemExit with the compiler's messages."""
+    with tempfile.TemporaryDirectory() as folder:
+        infra = shutil.copytree(INFRA, Path(folder, "infra"))
+        faults = [
+            *_messages(compiler, "lint", "--pattern", f"{infra}/**/*.bicep"),
+            *_unformatted(compiler, infra),
+        ]
+        with ThreadPoolExecutor() as pool:
+            cases = [
+                pool.submit(_messages, compiler, "snapshot", str(path), "--subscription-id", SUBSCRIPTION)
+                for path in infra.glob("snapshots/*.bicepparam")
+            ]
+        faults += chain.from_iterable(case.result() for case in cases)
+        if faults:
+            unique = "\n".join(dict.fromkeys(faults)).replace(f"{folder}/", "")
+            raise SystemExit(f"{unique}\n(The templates are made for Bicep {VERSION}: {compiler} --version)")
+        return {SNAPSHOTS / path.name: _stable(path) for path in infra.glob(f"snapshots/*{SUFFIX}")}
+
+
+def _messages(compiler: str, *arguments: str) -> list[str]:
+    """Run the compiler and return the lines it prints, which are errors and warnings."""
+    done = subprocess.run([compiler, *arguments], capture_output=True, text=True, check=False)
+    lines = f"{done.stdout}\n{done.stderr}".split("\n")
+    found = [line for line in lines if line.strip()]
+    return found or ([f"bicep {arguments[0]} failed"] if done.returncode else [])
+
+
+def _unformatted(compiler: str, infra: Path) -> list[str]:
+    before = {path: path.read_bytes() for path in infra.rglob("*.bicep*")}
+    messages = [
+        line
+        for pattern in ("*.bicep", "*.bicepparam")
+        for line in _messages(compiler, "format", "--pattern", f"{infra}/**/{pattern}")
+    ]
+    changed = sorted(path for path, content in before.items() if path.read_bytes() != content)
+    return messages + [f"{path} is not formatted: bicep format" for path in changed]
+
+
+def _stable(path: Path) -> str:
+    """Return a snapshot with its outputs sorted by name; the compiler writes them in a random order."""
+    snapshot = json.loads(path.read_text(encoding="utf-8"))
+    snapshot["outputs"] = dict(sorted(snapshot["outputs"].items()))
+    return json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n"
+
+
+def _strays() -> list[Path]:
+    """Return the snapshots without parameters."""
+    return [
+        path
+        for path in SNAPSHOTS.glob(f"*{SUFFIX}")
+        if not path.with_name(path.name.removesuffix(SUFFIX) + ".bicepparam").exists()
+    ]
+
+
+def main() -> int:
+    """Write the snapshots, or check them; without a compiler do neither."""
+    compiler = find_compiler()
+    if compiler is None:
+        print("The templates were not compiled: bicep is not on the PATH (https://aka.ms/bicep-install).")
+        return 0
+    return command("Snapshots of the deployment.", lambda: generate(compiler), _strays)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
