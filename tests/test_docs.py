@@ -12,6 +12,7 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from shared.payloads import PAYLOADS
+from shared.settings import QUEUE_SETTINGS
 from tests.events import PROJECT, SAMPLES, golden
 from tools import events_page, generated
 
@@ -83,3 +84,14 @@ def test_the_consumer_in_python_runs_as_written(azurite: str) -> None:
         )
         assert ("", golden("sms-received")["data"]["messageId"]) == (run.stderr, run.stdout.split()[-1])
         assert [] == list(queue.peek_messages())
+
+
+def test_the_page_of_settings_lists_every_setting() -> None:
+    """With the default that the code has."""
+    page = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
+    defaults = dict(QUEUE_SETTINGS.values()) | {"DEAD_LETTER_QUEUE": "acs-dead-letter"}
+    for name, default in defaults.items():
+        assert f"| `{name}` | `{default}` |" in page
+    code = "".join(file.read_text() for file in PROJECT.glob("shared/*.py"))
+    settings = set(re.findall(r'"([A-Z]+_[A-Z_]+|OutcomesStorage(?:__[A-Za-z]+)?)"', code))
+    assert [] == [name for name in settings if f"`{name}`" not in page]
