@@ -18,7 +18,7 @@ from functions import sms
 from shared.decoding import Event, decode
 from shared.envelope import parse_envelope, parse_json
 from shared.outcomes import Outcome
-from shared.payloads import SmsReceived
+from shared.payloads.sms import SmsReceived
 from shared.settings import get_settings
 from shared.sink import QueueSink
 

@@ -5,7 +5,7 @@ import azure.functions as func
 from shared.decoding import Event
 from shared.handling import EventFamily
 from shared.outcomes import Outcome
-from shared.payloads import ChatMessageDeleted, ChatMessageEdited, ChatMessageReceived
+from shared.payloads.chat_message import ChatMessageDeleted, ChatMessageEdited, ChatMessageReceived
 
 family = EventFamily("chat_message")
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]

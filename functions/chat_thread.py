@@ -5,7 +5,7 @@ import azure.functions as func
 from shared.decoding import Event
 from shared.handling import EventFamily
 from shared.outcomes import Outcome
-from shared.payloads import (
+from shared.payloads.chat_thread import (
     ChatThreadCreated,
     ChatThreadDeleted,
     ChatThreadPropertiesUpdated,

@@ -5,7 +5,7 @@ import azure.functions as func
 from shared.decoding import Event
 from shared.handling import EventFamily
 from shared.outcomes import Outcome
-from shared.payloads import ParticipantAdded, ParticipantRemoved
+from shared.payloads.membership import ParticipantAdded, ParticipantRemoved
 
 family = EventFamily("membership")
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]

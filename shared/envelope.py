@@ -38,6 +38,23 @@ class DecodeError(Exception):
         self.detail = detail
 
 
+def invalid(fault: str, path: str, reason: Reason = Reason.INVALID_DATA) -> DecodeError:
+    """Return the error of a fault at a JSON path."""
+    return DecodeError(reason, f"{fault} - at `{path}`.")
+
+
+def convert(
+    value: Any, wanted: Any, path: str, *, strict: bool = True, reason: Reason = Reason.INVALID_DATA
+) -> Any:
+    """Return a JSON value as a Python type. Raises DecodeError."""
+    try:
+        return msgspec.convert(value, wanted, strict=strict)
+    except msgspec.ValidationError as error:
+        fault, _, _ = str(error).partition(" - at ")
+        # msgspec names types, and quotes the value only where it should be one of an enumeration.
+        raise invalid(fault if fault.startswith("Expected ") else "Invalid value", path, reason) from None
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """An event before its data is decoded."""
 
@@ -64,13 +81,13 @@ def parse_json(text: str) -> Any:
 def parse_envelope(document: Any) -> Envelope:
     """Read either schema's envelope, and mixtures of both. Raises DecodeError (`invalid_envelope`)."""
     if not isinstance(document, dict):
-        raise DecodeError(Reason.INVALID_ENVELOPE, f"Expected an object, got {json_type(document)} - at `$`.")
+        convert(document, dict, "$", reason=Reason.INVALID_ENVELOPE)
     event_type = text_at(document, "eventType", "type")
     event_id = text_at(document, "id")
     if event_type is None:
-        raise DecodeError(Reason.INVALID_ENVELOPE, f"{_EXPECTED} - at `$.eventType` or `$.type`.")
+        raise invalid(_EXPECTED, "$.eventType` or `$.type", Reason.INVALID_ENVELOPE)
     if event_id is None:
-        raise DecodeError(Reason.INVALID_ENVELOPE, f"{_EXPECTED} - at `$.id`.")
+        raise invalid(_EXPECTED, "$.id", Reason.INVALID_ENVELOPE)
     return Envelope(
         id=event_id,
         source=text_at(document, "topic", "source") or UNKNOWN_SOURCE,
@@ -115,20 +132,3 @@ def utc_time(value: Any) -> str | None:
     except (ValueError, OverflowError, msgspec.ValidationError):
         return None
     return text
-
-
-def json_type(value: Any) -> str:
-    """Name a value's JSON type, with its article."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "an array"
-        case _:
-            return "an object"

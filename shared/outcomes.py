@@ -1,23 +1,25 @@
-"""What is written to a queue: outcomes and dead letters, as CloudEvents 1.0 JSON documents.
+"""Outcomes and dead letters: the CloudEvents 1.0 JSON documents that are written to queues.
 
 Every outcome is a pure function of its event, so that a redelivery writes the same bytes under the same id.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from shared.decoding import Event
-from shared.envelope import LONGEST_ATTRIBUTE, UNKNOWN_SOURCE, DecodeError, Reason, text_at
-from shared.payloads import Payload
+from shared.envelope import LONGEST_ATTRIBUTE, UNKNOWN_SOURCE, DecodeError, text_at
+from shared.model import Payload
 
 APP_VERSION = "0.1.0"
 DEAD_LETTER_TYPE = "acs.dead-letter"
 
-_SCHEMA_VERSION = 1
+type Attribute = str | int | bool
+"""The value of a CloudEvents extension attribute."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,60 +38,87 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     changekey: str | UnsetType = UNSET
     partitionkey: str | UnsetType = UNSET
     sequence: str | UnsetType = UNSET
-    smskeyword: str | UnsetType = UNSET
-    deliveryoutcome: str | UnsetType = UNSET
     traceparent: str | UnsetType = UNSET
     dataref: str | UnsetType = UNSET
     data: Any = UNSET
+    extensions: Mapping[str, Attribute] = {}
+    """Further attributes, which are encoded beside the others."""
 
     @classmethod
     def of[P: Payload](
         cls,
         event: Event[P],
         *,
-        smskeyword: str | None = None,
-        deliveryoutcome: str | None = None,
+        attributes: Mapping[str, Attribute] | None = None,
         data: Mapping[str, Any] | None = None,
         part: str | None = None,
     ) -> Self:
-        """Return the outcome of an event: its data in the GA shape, and what its payload says of order.
+        """Return the outcome of an event: its data in the GA shape, and what its payload says about order.
 
-        `data` takes the place of the event's own, and then there is no `dataschema`. A `part` ends the id: it
-        tells several outcomes of one event apart, the same at every redelivery. Raises DecodeError where the
-        identifiers in the data are longer than a queue message can hold, ValueError where the part is.
+        `attributes` are CloudEvents extension attributes. `data` replaces the event's data, and then there is
+        no `dataschema`. `part` ends the id: it distinguishes several outcomes of one event, and has to be the
+        same at every redelivery. Raises ValueError if an attribute or the part is not valid.
         """
         if part is not None and len(part) > LONGEST_ATTRIBUTE:
             raise ValueError(f"a part should have at most {LONGEST_ATTRIBUTE} characters")
-        outcome_type = event.data.outcome_type
+        payload = event.data
         return cls(
-            id=f"{event.id}:{outcome_type}" + (f":{part}" if part else ""),
+            id=f"{event.id}:{payload.outcome_type}" + (f":{part}" if part else ""),
             source=event.source,
-            type=outcome_type,
+            type=payload.outcome_type,
             subject=_or_unset(event.subject),
             time=_or_unset(event.time),
-            dataschema=schema_of(outcome_type) if data is None else UNSET,
+            dataschema=schema_of(payload.outcome_type, payload.schema_version) if data is None else UNSET,
             eventtype=event.type,
             scope=_or_unset(event.scope),
-            changekey=_or_unset(_not_over_long(event.data.change_key)),
-            partitionkey=_not_over_long(event.data.partition_key),
-            sequence=_sortable(event.data.sequence),
-            smskeyword=_or_unset(smskeyword),
-            deliveryoutcome=_or_unset(deliveryoutcome),
+            changekey=_or_unset(payload.change_key),
+            partitionkey=payload.partition_key,
+            sequence=_sortable(payload.sequence),
             data=event.ga_data if data is None else data,
+            extensions=_checked(attributes or {}),
         )
 
     def encode(self) -> bytes:
         """Return the document as UTF-8 JSON."""
-        return msgspec.json.encode(self)
+        own = {name: getattr(self, name) for name in self.__struct_fields__ if name != "extensions"}
+        known = {name: value for name, value in own.items() if value is not UNSET}
+        return msgspec.json.encode({**known, **self.extensions})
 
 
-def schema_of(outcome_type: str) -> str:
-    """Return the identifier of an outcome type's schema, with its version."""
-    return f"urn:acs-event-functions:{outcome_type}:{_SCHEMA_VERSION}"
+def _checked(attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
+    """Return extension attributes that follow the rules of CloudEvents. Raises ValueError."""
+    for name, value in attributes.items():
+        if not _NAME.fullmatch(name):
+            raise ValueError("the name of an attribute should be 1 to 20 lower-case letters and digits")
+        if name in Outcome.__struct_fields__:
+            raise ValueError(f"{name} is an attribute that the app sets: choose another name")
+        if not _is_attribute(value):
+            raise ValueError(
+                f"{name} should be a boolean, an integer of 32 bits, or a string of at most "
+                f"{LONGEST_ATTRIBUTE} characters without control characters"
+            )
+    return dict(attributes)
+
+
+def _is_attribute(value: object) -> bool:
+    if isinstance(value, str):
+        return _TEXT.fullmatch(value) is not None
+    return isinstance(value, int) and -(2**31) <= value < 2**31
+
+
+_NAME = re.compile("[a-z0-9]{1,20}")
+_TEXT = re.compile(rf"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]{{0,{LONGEST_ATTRIBUTE}}}")
+
+
+def schema_of(outcome_type: str, version: int) -> str:
+    """Return the identifier of a version of an outcome type's schema."""
+    return f"urn:acs-event-functions:{outcome_type}:{version}"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The `data` of a dead letter: the original event, and why it was refused."""
+
+    schema_version: ClassVar[int] = 1
 
     reason: str
     detail: str
@@ -98,24 +127,25 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     event_type: str | None
     app_version: str = APP_VERSION
     original: msgspec.Raw | str
-    """The event as JSON, byte for byte as it came, or its text where it is no JSON."""
+    """The event as JSON, as the function received it, or its text if it is not JSON."""
 
 
 def dead_letter(text: str, document: Any, *, function: str, error: DecodeError) -> Outcome:
-    """Return the dead letter of an event's text; `document` is its JSON value, UNSET where it has none.
+    """Return the dead letter of an event's text. `document` is its JSON value, or UNSET if it is not JSON.
 
-    An event without an id gets the SHA-256 of its text: a redelivery still writes the same id.
+    The id ends in a digest of the text, because different events can share an event id, or have none.
     """
     event_id = text_at(document, "id")
     event_type = text_at(document, "eventType", "type")
     safe_text = text.encode(errors="backslashreplace")
+    digest = hashlib.sha256(safe_text).hexdigest()[:32]
     original = safe_text.decode() if document is UNSET else msgspec.Raw(safe_text)
     return Outcome(
-        id=f"{event_id or hashlib.sha256(safe_text).hexdigest()}:{DEAD_LETTER_TYPE}",
+        id=f"{event_id or 'unknown'}:{DEAD_LETTER_TYPE}:{digest}",
         source=text_at(document, "topic", "source") or UNKNOWN_SOURCE,
         type=DEAD_LETTER_TYPE,
         subject=_or_unset(text_at(document, "subject")),
-        dataschema=schema_of(DEAD_LETTER_TYPE),
+        dataschema=schema_of(DEAD_LETTER_TYPE, DeadLetter.schema_version),
         eventtype=_or_unset(event_type),
         data=DeadLetter(
             reason=error.reason,
@@ -126,12 +156,6 @@ def dead_letter(text: str, document: Any, *, function: str, error: DecodeError) 
             original=original,
         ),
     )
-
-
-def _not_over_long[T: str | None](key: T) -> T:
-    if key is not None and len(key) > LONGEST_ATTRIBUTE:
-        raise DecodeError(Reason.INVALID_DATA, "An identifier is too long - in `$.data`.")
-    return key
 
 
 def _or_unset(value: str | None) -> str | UnsetType:

@@ -8,13 +8,12 @@ from typing import Self
 
 from msgspec import Struct
 
+from shared.payloads import FAMILIES
+
 QUEUE_SETTINGS: Mapping[str, tuple[str, str]] = {
-    "sms": ("SMS_QUEUE", "acs-sms"),
-    "chat_message": ("CHAT_MESSAGE_QUEUE", "acs-chat-message"),
-    "chat_thread": ("CHAT_THREAD_QUEUE", "acs-chat-thread"),
-    "membership": ("MEMBERSHIP_QUEUE", "acs-membership"),
+    family: (f"{family.upper()}_QUEUE", f"acs-{family.replace('_', '-')}") for family in FAMILIES
 }
-"""Each family's setting and its default."""
+"""The setting of each family's queue, and its default."""
 
 _AZURITE = "UseDevelopmentStorage=true"
 """What the SDK understands, in this casing alone."""

@@ -12,7 +12,7 @@ from local.azurite import Azurite
 from local.azurite import running as azurite_running
 from local.ports import free_block
 from local.stack import Stack
-from shared.settings import Settings, get_settings
+from shared.settings import QUEUE_SETTINGS, Settings, get_settings
 from shared.sink import get_sink
 from tests.queues import Queues
 
@@ -35,13 +35,7 @@ async def queues(azurite: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     """Connect the app in this process to storage whose queues are this test's own."""
     prefix = f"t{uuid.uuid4().hex[:12]}"
     monkeypatch.setenv("OutcomesStorage", azurite)
-    for key in (
-        "SMS_QUEUE",
-        "CHAT_MESSAGE_QUEUE",
-        "CHAT_THREAD_QUEUE",
-        "MEMBERSHIP_QUEUE",
-        "DEAD_LETTER_QUEUE",
-    ):
+    for key in (*(setting for setting, _ in QUEUE_SETTINGS.values()), "DEAD_LETTER_QUEUE"):
         monkeypatch.setenv(key, f"{prefix}-{key.lower().replace('_', '-')}")
     monkeypatch.setenv("OVERSIZE_CONTAINER", f"{prefix}-oversize")
     get_settings.cache_clear()

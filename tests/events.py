@@ -1,18 +1,50 @@
-"""The sample events, and what they are made into."""
+"""Sample events, their outcomes, and what makes typed events of them for the unit tests of handlers."""
 
 import json
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from functions import chat_message, chat_thread, membership, sms
+from shared.decoding import Event, decode
+from shared.envelope import parse_envelope
 from shared.handling import EventFamily
+from shared.model import Payload
+from shared.outcomes import Outcome
+from shared.payloads import FAMILIES as NAMES
+from shared.payloads import PAYLOAD_TYPES
 
 PROJECT = Path(__file__).parent.parent
 SAMPLES = sorted(path.stem for path in (PROJECT / "samples").rglob("*.json"))
 """One event of each kind in the shape of 2020, and the other shapes, `NAME.SHAPE`."""
-FAMILIES: dict[str, EventFamily] = {
-    module.family.name: module.family for module in (sms, chat_message, chat_thread, membership)
-}
+FAMILIES: dict[str, EventFamily] = {name: import_module(f"functions.{name}").family for name in NAMES}
+"""The families of the app."""
+
+
+def event_from[P: Payload](event: Mapping[str, Any], payload_type: type[P], **changes: Any) -> Event[P]:
+    """Return the typed event that a handler receives.
+
+    `changes` replace fields of the event's data, whatever their casing there. None removes a field.
+    """
+    replaced = {name.lower() for name in changes}
+    data = {key: value for key, value in event["data"].items() if key.lower() not in replaced}
+    return decode(parse_envelope({**event, "data": data | changes}), payload_type)
+
+
+def passing_on(name: str) -> EventFamily:
+    """Return a family of the app with handlers that pass every event on, whatever its own handlers do."""
+    family = EventFamily(name)
+
+    async def pass_on(event: Event[Any]) -> Outcome:
+        return Outcome.of(event)
+
+    for payload_type in PAYLOAD_TYPES:
+        if payload_type.family == name:
+            family.on(payload_type)(pass_on)
+    return family
+
+
+PASSING_ON = {name: passing_on(name) for name in NAMES}
 
 
 def sample(name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.handling import EventFamily
 from shared.payloads import PAYLOADS
-from tests.events import FAMILIES, SAMPLES, as_cloud_event, sample
+from tests.events import PASSING_ON, SAMPLES, as_cloud_event, sample
 
 type Json = Any
 type Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -106,7 +106,7 @@ def family_of(event: Json) -> EventFamily:
     """Return the family that takes an event; any where there is none."""
     names = (event.get("eventType"), event.get("type")) if isinstance(event, dict) else ()
     types = [PAYLOADS[name] for name in names if isinstance(name, str) and name in PAYLOADS]
-    return FAMILIES[types[0].family if types else "sms"]
+    return PASSING_ON[types[0].family if types else "sms"]
 
 
 @st.composite
@@ -114,7 +114,7 @@ def deliveries(draw: Draw) -> tuple[EventFamily, str]:
     """Draw a text, and a family that it is handed to: mostly the one that its type belongs to."""
     text = draw(texts())
     if draw(st.integers(0, 9)) == 0:
-        return draw(st.sampled_from(list(FAMILIES.values()))), text
+        return draw(st.sampled_from(list(PASSING_ON.values()))), text
     try:
         return family_of(json.loads(text)), text
     except ValueError:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from local import subscriptions
+from shared.delivery import Delivery, Fate
 from shared.settings import Settings
-from shared.telemetry import Fate, delivering
+from shared.telemetry import report
 from tests.events import FAMILIES, PROJECT
 
 INFRA = PROJECT / "infra"
@@ -414,8 +415,8 @@ def test_the_alerts_on_logs_look_for_the_apps_own_records(
 def record_of(fate: Fate, caplog: pytest.LogCaptureFixture) -> str:
     """Return the log record of a delivery."""
     caplog.clear()
-    with caplog.at_level("INFO"), delivering("sms") as delivery:
-        delivery.fate = fate
+    with caplog.at_level("INFO"):
+        report(Delivery(function="sms", fate=fate), seconds=0.0, current=None)
     return caplog.messages[-1]
 
 

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from local.stack import Stack
+from tests.bad_events import BAD
 from tests.events import SAMPLES, as_cloud_event, golden, sample
 from tests.queues import Queues
-from tests.test_handling import BAD
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,15 +4,19 @@ import hashlib
 import json
 from typing import Any
 
-import msgspec
 import pytest
 from azure.core.messaging import CloudEvent
+from msgspec import UNSET
 
 from shared.decoding import decode
 from shared.envelope import DecodeError, Reason, parse_envelope, parse_json
-from shared.outcomes import Outcome, dead_letter
-from shared.payloads import PAYLOADS, ChatThreadDeleted, SmsDeliveryReportReceived, SmsReceived
-from tests.events import FAMILIES, SAMPLES, as_cloud_event, golden, sample
+from shared.outcomes import Attribute, Outcome, dead_letter
+from shared.payloads import PAYLOADS
+from shared.payloads.chat_thread import ChatThreadDeleted
+from shared.payloads.membership import ParticipantAdded, ParticipantRemoved
+from shared.payloads.sms import SmsDeliveryReportReceived, SmsReceived
+from tests.events import FAMILIES, SAMPLES, as_cloud_event, event_from, golden, sample
+from tests.greetings import Greeted, greeting
 
 
 async def outcome_of(event: dict[str, Any]) -> Outcome:
@@ -48,37 +52,6 @@ async def test_the_order_of_keys_makes_no_difference(name: str) -> None:
     assert (await outcome_of(event)).encode() == (await outcome_of(turned)).encode()
 
 
-@pytest.mark.parametrize(
-    ("text", "keyword"),
-    [
-        ("STOP", "stop"),
-        (" opt out\n", "stop"),
-        ("Unsubscribe", "stop"),
-        ("yes", "start"),
-        ("Info", "help"),
-        ("please stop", None),
-        ("", None),
-    ],
-)
-async def test_a_message_that_is_a_keyword_says_so(text: str, keyword: str | None) -> None:
-    """Only the whole trimmed message counts."""
-    event = sample("sms-received")
-    event["data"]["Message"] = text
-    assert keyword == json.loads((await outcome_of(event)).encode()).get("smskeyword")
-
-
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [("Delivered", "delivered"), ("FAILED", "failed"), ("Success", "unknown"), ("", "unknown")],
-)
-async def test_a_delivery_status_is_reduced_to_three(status: str, expected: str) -> None:
-    """The status is an open enumeration; what it says verbatim stays in the data."""
-    event = sample("sms-delivery-report")
-    event["data"]["DeliveryStatus"] = status
-    outcome = await outcome_of(event)
-    assert (expected, status) == (outcome.deliveryoutcome, outcome.data["deliveryStatus"])
-
-
 def test_both_directions_of_an_sms_conversation_share_a_partition() -> None:
     """A number has its + in one event and not in the other."""
     received = decode(parse_envelope(sample("sms-received")), SmsReceived)
@@ -88,17 +61,75 @@ def test_both_directions_of_an_sms_conversation_share_a_partition() -> None:
 
 def test_a_change_without_a_version_has_no_change_key_and_no_sequence() -> None:
     """The version of a thread event is optional; two changes must not seem to be one."""
-    event = sample("chat-thread-deleted")
-    del event["data"]["version"]
-    document = json.loads(Outcome.of(decode(parse_envelope(event), ChatThreadDeleted)).encode())
-    assert not {"changekey", "sequence"} & document.keys()
+    for name, payload_type in (
+        ("chat-thread-deleted", ChatThreadDeleted),
+        ("participant-added", ParticipantAdded),
+        ("participant-removed", ParticipantRemoved),
+    ):
+        event = event_from(sample(name), payload_type, version=None)
+        document = json.loads(Outcome.of(event).encode())
+        assert not {"changekey", "sequence"} & document.keys()
+
+
+def test_a_negative_version_has_no_sequence() -> None:
+    """It has no place in an order of texts."""
+    outcomes = [Outcome.of(event_from(greeting(version=version), Greeted)) for version in (-1, 0, 1, 10)]
+    assert [UNSET, "0" * 19, "0" * 18 + "1", "0" * 17 + "10"] == [outcome.sequence for outcome in outcomes]
+
+
+def test_a_part_has_at_most_1024_characters() -> None:
+    """A message must hold the id that it ends."""
+    event = event_from(greeting(), Greeted)
+    assert Outcome.of(event, part="p" * 1_024).id.endswith(":" + "p" * 1_024)
+    with pytest.raises(ValueError, match="a part should have at most 1024 characters"):
+        Outcome.of(event, part="p" * 1_025)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "x" * 1_024, "Ünï 🎉", 0, 2**31 - 1, -(2**31), True], ids=lambda value: repr(value)[:20]
+)
+def test_an_outcome_has_the_attributes_that_a_handler_gives_it(value: Attribute) -> None:
+    """Beside its own, as the JSON values that CloudEvents has for them."""
+    event = event_from(greeting(), Greeted)
+    plain = json.loads(Outcome.of(event).encode())
+    assert plain | {"a1": value} == json.loads(Outcome.of(event, attributes={"a1": value}).encode())
+
+
+@pytest.mark.parametrize(
+    ("attributes", "error"),
+    [
+        ({"": "x"}, "1 to 20 lower-case letters and digits"),
+        ({"a" * 21: "x"}, "1 to 20 lower-case letters and digits"),
+        ({"camelCase": "x"}, "1 to 20 lower-case letters and digits"),
+        ({"a_b": "x"}, "1 to 20 lower-case letters and digits"),
+        ({"é": "x"}, "1 to 20 lower-case letters and digits"),
+        ({"id": "x"}, "id is an attribute that the app sets"),
+        ({"data": "x"}, "data is an attribute that the app sets"),
+        ({"traceparent": "x"}, "traceparent is an attribute that the app sets"),
+        ({"extensions": "x"}, "extensions is an attribute that the app sets"),
+        ({"a": None}, "a should be a boolean, an integer of 32 bits, or a string"),
+        ({"a": 1.5}, "a should be a boolean"),
+        ({"a": ["secret"]}, "a should be a boolean"),
+        ({"a": 2**31}, "a should be a boolean"),
+        ({"a": -(2**31) - 1}, "a should be a boolean"),
+        ({"a": "secret\n"}, "a should be a boolean"),
+        ({"a": "\ud800"}, "a should be a boolean"),
+        ({"a": "x" * 1_025}, "a should be a boolean"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_an_attribute_follows_the_rules_of_cloudevents(attributes: dict[str, Any], error: str) -> None:
+    """A wrong one is refused where it is given, without its value in the error."""
+    with pytest.raises(ValueError, match=error) as refused:
+        Outcome.of(event_from(greeting(), Greeted), attributes=attributes)
+    assert "secret" not in str(refused.value)
 
 
 def _dead_letter(text: str) -> dict[str, Any]:
     try:
         document = parse_json(text)
     except DecodeError:
-        document = msgspec.UNSET
+        document = UNSET
     error = DecodeError(Reason.INVALID_DATA, "Why.")
     letter: dict[str, Any] = json.loads(dead_letter(text, document, function="sms", error=error).encode())
     return letter
@@ -108,7 +139,8 @@ def test_a_dead_letter_holds_the_event_and_why() -> None:
     """The original comes back as JSON, with what an operator needs beside it."""
     event = sample("sms-received")
     letter = _dead_letter(json.dumps(event))
-    assert (f"{event['id']}:acs.dead-letter", event["topic"]) == (letter["id"], letter["source"])
+    digest = hashlib.sha256(json.dumps(event).encode()).hexdigest()[:32]
+    assert (f"{event['id']}:acs.dead-letter:{digest}", event["topic"]) == (letter["id"], letter["source"])
     assert letter["type"] == "acs.dead-letter"
     assert letter["data"] == {
         "reason": "invalid_data",
@@ -119,6 +151,24 @@ def test_a_dead_letter_holds_the_event_and_why() -> None:
         "appVersion": "0.1.0",
         "original": event,
     }
+
+
+def test_dead_letters_of_different_events_differ_in_their_ids() -> None:
+    """Events of one id are different ones where their texts are; a repeat of one is the same."""
+    event = sample("sms-received")
+    other = event | {"data": event["data"] | {"From": "+14255550128"}}
+    first, repeated, second = (_dead_letter(json.dumps(one))["id"] for one in (event, event, other))
+    assert first == repeated != second
+    assert _dead_letter("{")["id"] != _dead_letter("[")["id"]
+
+
+@pytest.mark.parametrize("cloud_event", [False, True], ids=["event grid", "cloud event"])
+def test_a_dead_letter_says_where_its_event_is_from(cloud_event: bool) -> None:
+    """Source and event type are those of either schema."""
+    event = sample("sms-received")
+    letter = _dead_letter(json.dumps(as_cloud_event(event) if cloud_event else event))
+    assert (event["topic"], event["eventType"]) == (letter["source"], letter["eventtype"])
+    assert event["eventType"] == letter["data"]["eventType"]
 
 
 def test_a_dead_letter_keeps_numbers_that_no_parser_holds() -> None:
@@ -134,5 +184,5 @@ def test_text_that_is_no_json_is_kept_as_text(text: str) -> None:
     letter = _dead_letter(text)
     kept = text.encode(errors="backslashreplace")
     assert kept.decode() == letter["data"]["original"]
-    assert f"{hashlib.sha256(kept).hexdigest()}:acs.dead-letter" == letter["id"]
+    assert f"unknown:acs.dead-letter:{hashlib.sha256(kept).hexdigest()[:32]}" == letter["id"]
     assert (letter["source"], letter["data"]["eventId"]) == ("unknown", None)

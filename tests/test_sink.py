@@ -27,7 +27,7 @@ from shared.decoding import decode
 from shared.envelope import parse_envelope
 from shared.handling import DELIVERY_TIMEOUT
 from shared.outcomes import Outcome
-from shared.payloads import SmsReceived
+from shared.payloads.sms import SmsReceived
 from shared.settings import Settings, SettingsError, get_settings
 from shared.sink import MESSAGE_LIMIT, WRITE_TIMEOUT, QueueSink, SinkError, get_sink
 from tests.events import FAMILIES, PROJECT, golden, sample

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -10,10 +10,10 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec.structs import fields
 
-from shared import payloads
 from shared.envelope import Reason
+from shared.model import GaObject, Payload
 from shared.outcomes import DEAD_LETTER_TYPE, DeadLetter, Outcome, schema_of
-from shared.payloads import PAYLOADS, Payload, SmsDeliveryReportReceived, SmsReceived
+from shared.payloads import PAYLOAD_TYPES
 from tools.generated import PROJECT_DIR, Files, command
 from tools.notes import field_notes
 
@@ -26,49 +26,42 @@ _TIME: Schema = {"format": "date-time"}
 
 _ATTRIBUTES: Mapping[str, Schema] = {
     "specversion": {"description": "The version of CloudEvents.", "const": "1.0"},
-    "id": {"description": "The event's id with the outcome's type; unique within `source`.", "minLength": 1},
-    "source": {"description": "The ACS resource; `unknown` where the event names none.", "minLength": 1},
-    "type": {"description": "What happened."},
-    "subject": {"description": "As the event had it.", "minLength": 1},
-    "time": {"description": "When it happened, in UTC.", **_TIME},
-    "datacontenttype": {"description": "What `data` is.", "const": "application/json"},
-    "dataschema": {"description": "This schema."},
+    "id": {
+        "description": "The event's id, followed by the outcome's type. Unique within `source`.",
+        "minLength": 1,
+    },
+    "source": {"description": "The ACS resource, or `unknown` if the event names none.", "minLength": 1},
+    "type": {"description": "The outcome type."},
+    "subject": {"description": "The subject of the event.", "minLength": 1},
+    "time": {"description": "The time of the event, in UTC.", **_TIME},
+    "datacontenttype": {"description": "The media type of `data`.", "const": "application/json"},
+    "dataschema": {"description": "The identifier of this schema."},
     "eventtype": {"description": "The event type as it arrived."},
-    "scope": {"description": "`user`: the copy of one recipient; `thread`: the thread's own event."},
-    "changekey": {"description": "The change itself, equal in all its copies."},
-    "partitionkey": {"description": "What order matters within."},
+    "scope": {"description": "`user`: one copy for each recipient. `thread`: one event for each change."},
+    "changekey": {"description": "The key of the change, equal in all copies of its event."},
+    "partitionkey": {"description": "The key within which order matters."},
     "sequence": {
-        "description": "Where the change stands in its partition key; text order is numeric order.",
+        "description": "The position of the change within its partition key. Text order is numeric order.",
         "pattern": "^[0-9]{19}$",
     },
-    "smskeyword": {
-        "description": "The keyword that is the whole message.",
-        "enum": ["stop", "start", "help"],
-    },
-    "deliveryoutcome": {
-        "description": "What became of the SMS.",
-        "enum": ["delivered", "failed", "unknown"],
-    },
     "traceparent": {
-        "description": "The trace that wrote it, as W3C Trace Context; only where tracing is on.",
+        "description": "The W3C Trace Context of the invocation. Only if tracing is on.",
         "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
     },
     "dataref": {
-        "description": "Instead of `data`: the URL of the blob that holds the whole document.",
+        "description": "The URL of the blob that holds the whole document, instead of `data`.",
         "format": "uri",
     },
 }
-"""What msgspec cannot know of an outcome's attributes."""
+"""What the types do not say about the attributes of an outcome."""
 
 _ALWAYS = frozenset({"specversion", "id", "source", "type", "datacontenttype", "dataschema"})
 _EVERYWHERE = _ALWAYS | {"subject", "time", "eventtype", "traceparent", "dataref"}
-_OF_CHAT = frozenset({"scope", "changekey", "sequence"})
-_OF_TYPE = {"smskeyword": SmsReceived, "deliveryoutcome": SmsDeliveryReportReceived}
 
 
 def schemas() -> dict[str, Schema]:
-    """Return the schema of each outcome type's whole document, that of dead letters too."""
-    by_type = {payload.outcome_type: _outcome_schema(payload) for payload in dict.fromkeys(PAYLOADS.values())}
+    """Return the schema of the document of each outcome type, including dead letters."""
+    by_type = {payload.outcome_type: _outcome_schema(payload) for payload in PAYLOAD_TYPES}
     return by_type | {DEAD_LETTER_TYPE: _dead_letter_schema()}
 
 
@@ -78,6 +71,22 @@ def files() -> Files:
         SCHEMAS_DIR / f"{outcome_type}.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         for outcome_type, schema in schemas().items()
     }
+
+
+def objects_in(owner: type[GaObject]) -> dict[str, type[GaObject]]:
+    """Return the classes of the objects in a class, at any depth, by name."""
+    found: dict[str, type[GaObject]] = {}
+    for hint in get_type_hints(owner).values():
+        for used in _objects_of(hint):
+            found |= {used.__name__: used, **objects_in(used)}
+    return found
+
+
+def _objects_of(hint: Any) -> Iterator[type[GaObject]]:
+    if isinstance(hint, type) and issubclass(hint, GaObject):
+        yield hint
+    for argument in get_args(hint):
+        yield from _objects_of(argument)
 
 
 def strays() -> list[Path]:
@@ -91,14 +100,24 @@ def _outcome_schema(payload: type[Payload]) -> Schema:
         "eventtype": {"enum": list(payload.event_types)},
         "scope": {"enum": sorted(scopes)},
     }
-    applicable = {*_EVERYWHERE, "partitionkey", *(name for name in _OF_TYPE if _OF_TYPE[name] is payload)}
+    added = {
+        name: {"description": attribute.description, "type": "string", "enum": list(attribute.values)}
+        for name, attribute in payload.outcome_attributes.items()
+    }
+    applicable = {*_EVERYWHERE, "partitionkey"}
     required = {*_ALWAYS, "eventtype", "partitionkey"}
     if scopes:
-        applicable |= _OF_CHAT
+        applicable |= {"scope"}
         required |= {"scope"}
+    if payload.change_key is not Payload.change_key:
+        applicable |= {"changekey"}
+    if payload.sequence is not Payload.sequence:
+        applicable |= {"sequence"}
     if _is_never_none(payload.change_key):
         required |= {"changekey"}
-    return _document(payload.outcome_type, payload, applicable, required, known)
+    schema = _document(payload.outcome_type, payload, applicable, required, known)
+    schema["properties"] |= added
+    return schema
 
 
 def _dead_letter_schema() -> Schema:
@@ -112,12 +131,12 @@ def _is_never_none(text_property: Any) -> bool:
 
 def _document(
     outcome_type: str,
-    data: type[msgspec.Struct],
+    data: type[Payload | DeadLetter],
     applicable: Iterable[str],
     required: Iterable[str],
     known: Mapping[str, Schema],
 ) -> Schema:
-    identifier = schema_of(outcome_type)
+    identifier = schema_of(outcome_type, data.schema_version)
     known = {"type": {"const": outcome_type}, "dataschema": {"const": identifier}, **known}
     types = _components(Outcome)["Outcome"]["properties"]
     in_order = [name for name in types if name in applicable]
@@ -133,7 +152,7 @@ def _document(
         "properties": attributes | {"data": {"$ref": f"#/$defs/{data.__name__}"}},
         "required": [name for name in in_order if name in required],
         "oneOf": [{"required": ["data"]}, {"required": ["dataref"]}],
-        "$defs": _dead_letter_definitions() if data is DeadLetter else _ga_definitions(data),
+        "$defs": _ga_definitions(data) if issubclass(data, Payload) else _dead_letter_definitions(),
     }
 
 
@@ -142,10 +161,11 @@ def _components(struct: type[msgspec.Struct]) -> dict[str, Schema]:
     return components
 
 
-def _ga_definitions(struct: type[msgspec.Struct]) -> dict[str, Schema]:
-    definitions = _components(struct)
+def _ga_definitions(payload: type[Payload]) -> dict[str, Schema]:
+    definitions = _components(payload)
+    classes = {payload.__name__: payload, **objects_in(payload)}
     for name, definition in definitions.items():
-        _describe(definition, getattr(payloads, name))
+        _describe(definition, classes[name])
         definition["properties"] = {
             key: _never_null(value) for key, value in definition["properties"].items()
         }

@@ -1,0 +1,31 @@
+"""The published schemas, as a consumer validates outcomes with them."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+from tools import schemas
+
+FORMATS = FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def is_time(value: object) -> bool:
+    """Return whether a text is a time with an offset; jsonschema itself checks none without a dependency."""
+    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    schema["$id"]: schema
+    for schema in (
+        json.loads(path.read_text(encoding="utf-8")) for path in schemas.SCHEMAS_DIR.glob("*.json")
+    )
+}
+
+
+def faults(document: dict[str, Any]) -> list[str]:
+    """Return what the schema that a document names has against it."""
+    validator = Draft202012Validator(SCHEMAS[document["dataschema"]], format_checker=FORMATS)
+    return [error.message for error in validator.iter_errors(document)]
