@@ -181,6 +181,15 @@ def test_several_reports_on_one_sms(consumer: Consumer) -> None:
     assert ["delivered"] == [row["Status"] for row in consumer.rows("SmsReports")]
 
 
+def test_a_report_without_its_own_time_has_that_of_the_event(consumer: Consumer) -> None:
+    """The field is optional. A report without any time loses against every other."""
+    report = golden("sms-delivery-report")
+    del report["data"]["receivedTimestamp"]
+    assert consumer.take("sms", report)[0].endswith("result=kept")
+    del report["time"]
+    assert consumer.take("sms", report | {"id": "another"})[0].endswith("result=not newer")
+
+
 def test_a_reference_to_a_blob_is_followed(consumer: Consumer) -> None:
     """An outcome that is too large for a message is read from the container."""
     outcome = chat_message("received", 1, "x" * 30_000)

@@ -82,7 +82,7 @@ def test_the_consumer_in_python_runs_as_written(azurite: str) -> None:
             timeout=60,
             check=False,
         )
-        assert ("", golden("sms-received")["data"]["messageId"]) == (run.stderr, run.stdout.split()[-1])
+        assert ("", golden("sms-received")["id"]) == (run.stderr, run.stdout.split()[-1])
         assert [] == list(queue.peek_messages())
 
 

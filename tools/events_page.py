@@ -22,7 +22,7 @@ from tools.schemas import objects_in
 
 PAGE = PROJECT_DIR / "docs" / "events.md"
 SAMPLES_DIR = PROJECT_DIR / "samples"
-GOLDEN_DIR = PROJECT_DIR / "tests" / "golden"
+GOLDEN = "tests/golden"
 
 _PREFIX = "Microsoft.Communication."
 _OBJECTS = "Objects"
@@ -30,9 +30,9 @@ _OBJECTS = "Objects"
 _INTRO = f"""\
 # Events and outcomes in full
 
-The shapes in which each event of Azure Communication Services arrives, as far as the project has samples of
-them, and the outcome of each. The [README](../README.md#read-the-outcomes) says how to read outcomes. Their
-JSON Schemas are in [`schemas/`](../schemas).
+The fields of each event of Azure Communication Services that the app handles, and samples of all shapes in
+which the event is known to arrive, with the outcome of each. [outcomes.md](outcomes.md) says how to read
+outcomes. Their JSON Schemas are in [`schemas/`](../schemas).
 
 `make docs` generates this page from [`shared/payloads/`](../shared/payloads), [`samples/`](../samples) and
 [`tests/golden/`](../tests/golden). Change those, not this page.
@@ -49,6 +49,8 @@ JSON Schemas are in [`schemas/`](../schemas).
   arrived: `{{"unreadable": {{"Tag": 5}}}}`. That is a value of the wrong type, a value that another spelling
   or the present name of the field overrides, or a field of the event that is itself called `unreadable`.
 - Fields that this version does not know are kept as they arrived.
+- `ChatTypingIndicatorReceivedInThread` is not handled: it has neither an id of its change nor a version, and
+  nothing to keep. Do not subscribe to it, or it is dead-lettered.
 """
 
 _TYPES = {str: "string", int: "integer", bool: "boolean", datetime: "time", NoneType: "null"}
@@ -66,7 +68,7 @@ class _Example(msgspec.Struct, frozen=True):
 
     @property
     def shape(self) -> str:
-        """What is special about it."""
+        """In what the sample differs from the others of its type."""
         _, _, shape = self.path.stem.partition(".")
         return shape.replace("-", " ") or "as in 2020"
 
@@ -109,17 +111,14 @@ def _contents(payloads: Iterable[type[Payload]]) -> str:
 
 
 def _payload_section(payload: type[Payload], examples: Sequence[_Example]) -> str:
-    (preview,) = [example for example in examples if example.path.parent == SAMPLES_DIR]
     return "\n".join(
         (
             f"## {payload.outcome_type}\n\n{payload.__doc__}\n",
             _facts(payload),
-            "### What arrives\n",
-            *(_details(f"{_short(item.event_type)}, {item.shape}", item.path) for item in examples),
-            "### What comes out\n",
-            _details(f"{payload.outcome_type}, of the first of these", GOLDEN_DIR / preview.path.name),
             "### Fields of `data`\n",
             _fields_table(payload),
+            "### Samples\n",
+            _table(("Event type", "Shape", "Event", "Outcome"), map(_sample_row, examples)),
         )
     )
 
@@ -183,10 +182,15 @@ def _type_text(hint: Any) -> str:
     return _TYPES.get(hint) or _link(hint.__name__, hint.__name__)
 
 
-def _details(summary: str, path: Path) -> str:
-    text = json.dumps(_read(path), indent=2, ensure_ascii=False)
-    link = f"[`{path.name}`](../{path.relative_to(PROJECT_DIR)})"
-    return f"<details>\n<summary>{summary}</summary>\n\n{link}\n\n```json\n{text}\n```\n\n</details>\n"
+def _sample_row(example: _Example) -> tuple[str, str, str, str]:
+    name, event = example.path.name, example.path.relative_to(PROJECT_DIR).as_posix()
+    golden = f"{GOLDEN}/{name}"
+    return (
+        _code(_short(example.event_type)),
+        example.shape,
+        f"[{name}](../{event})",
+        f"[{name}](../{golden})",
+    )
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

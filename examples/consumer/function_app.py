@@ -64,7 +64,8 @@ def keep_delivery_report(outcome: CloudEvent[Any]) -> str:
     if outcome.type != "acs.sms.delivery-reported":
         raise SetAsideError("No function handles outcomes of this type.")
     data = outcome.data or {}
-    reported = datetime.fromisoformat(data["receivedTimestamp"]).isoformat(timespec="microseconds")
+    time = datetime.fromisoformat(data["receivedTimestamp"]) if "receivedTimestamp" in data else outcome.time
+    reported = time.isoformat(timespec="microseconds") if time else ""
     status = (outcome.extensions or {})["deliveryoutcome"]
     return keep_newest("SmsReports", (data["messageId"], ""), reported, {"Status": status})
 
