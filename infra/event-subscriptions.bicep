@@ -1,5 +1,5 @@
-// Subscribes the functions to the system topic, in the topic's resource group, once the functions are deployed:
-// Event Grid looks whether they are there. May be run any number of times.
+// Subscribes the functions to the system topic; deployed to the topic's resource group, any number of times.
+// The functions must be deployed before: Event Grid checks that they exist.
 
 @description('Name of the system topic; its identity writes to the dead-letter container.')
 param systemTopicName string
@@ -38,7 +38,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
   name: systemTopicName
 }
 
-// One after the other: each makes Event Grid call Communication Services, which refuses several at once.
+// One at a time: each makes Event Grid call Communication Services, which refuses several calls at once.
 @batchSize(1)
 resource eventSubscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
   // Event Grid takes an empty list of types for all types.

@@ -237,7 +237,11 @@ def role_assignments(deployment: Deployment) -> Iterator[tuple[str, str, str]]:
         assert role.startswith("/subscriptions/00000000-0000-0000-0000-000000000000/providers/")
         # The type spares a new identity the wait for its replication; a person needs none.
         assert assignment["properties"].get("principalType") == ("ServicePrincipal" if identity else None)
-        yield identity[1] if identity else principal, names[role.rpartition("/")[2]], scope[1] or scope[2]
+        yield (
+            identity[1] if identity else principal,
+            names.get(role.rpartition("/")[2], role),
+            scope[1] or scope[2],
+        )
 
 
 def test_each_identity_has_the_roles_that_it_needs_and_no_other(deployment: Deployment) -> None:

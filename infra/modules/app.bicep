@@ -40,7 +40,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    // For settings that are Key Vault references: the default is a system-assigned identity, which the app has not.
+    // For settings that are Key Vault references; by default they need a system-assigned identity.
     keyVaultReferenceIdentity: identityId
     siteConfig: { minTlsVersion: '1.2' }
     functionAppConfig: {
