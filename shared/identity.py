@@ -8,7 +8,7 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOpt
 from azure.core.credentials_async import AsyncSupportsTokenInfo, AsyncTokenCredential
 from azure.core.exceptions import AzureError
 
-from shared.settings import ConnectionStringStorage, IdentityStorage
+from shared.settings import IdentityStorage, Storage
 
 TOKEN_TIMEOUT = 8.0
 """Seconds that a token request may take. Leaves time to write."""
@@ -32,7 +32,7 @@ class Identity(AsyncTokenCredential, AsyncSupportsTokenInfo):
         self._failed_until = 0.0
 
     @classmethod
-    def of(cls, storage: IdentityStorage | ConnectionStringStorage) -> Self | None:
+    def of(cls, storage: Storage) -> Self | None:
         """Return the credential that storage needs, or None for a connection string."""
         return cls(storage) if isinstance(storage, IdentityStorage) else None
 

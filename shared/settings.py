@@ -52,10 +52,13 @@ class ConnectionStringStorage(Struct, frozen=True):
         return "ConnectionStringStorage(...)"
 
 
+type Storage = ConnectionStringStorage | IdentityStorage
+
+
 class Settings(Struct, frozen=True):
     """Every setting of the app."""
 
-    storage: ConnectionStringStorage | IdentityStorage
+    storage: Storage
     queues: Mapping[str, str]
     """Queue names by family."""
     dead_letter_queue: str
@@ -94,7 +97,7 @@ def get_settings() -> Settings:
     return Settings.from_environ(os.environ)
 
 
-def _storage(environ: Mapping[str, str]) -> ConnectionStringStorage | IdentityStorage:
+def _storage(environ: Mapping[str, str]) -> Storage:
     if text := _text(environ, "OutcomesStorage"):
         return ConnectionStringStorage(_connection_string(text))
     queue_uri = _service_uri(environ, "queue")

@@ -7,8 +7,9 @@ import os
 import re
 import socket
 import sys
+import time
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from copy import replace
 from datetime import UTC, datetime, timedelta
@@ -198,32 +199,57 @@ async def _unreachable(settings: Settings, outcome: Outcome, place: str) -> None
     await sink.close()
 
 
-async def test_a_proxy_is_used_where_the_environment_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A laptop in an office reaches Azure through it."""
-    asked = asyncio.Queue[bytes]()
+@pytest.mark.parametrize(
+    ("storage", "asked"),
+    [
+        (
+            "AccountName=contoso;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net",
+            "CONNECT contoso.queue.core.windows.net:443 HTTP/1.1",
+        ),
+        (
+            "AccountName=contoso;AccountKey=c2VjcmV0;EndpointSuffix=core.chinacloudapi.cn",
+            "CONNECT contoso.queue.core.chinacloudapi.cn:443 HTTP/1.1",
+        ),
+        (
+            "UseDevelopmentStorage=true",
+            r"POST http://127.0.0.1:10001/devstoreaccount1/acs-sms/messages\?messagettl=-1&.* HTTP/1.1",
+        ),
+    ],
+)
+async def test_a_proxy_is_used_where_the_environment_has_one(
+    storage: str, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A laptop in an office reaches Azure through it, in every cloud. Azurite is where it always is."""
+    requests = asyncio.Queue[bytes]()
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.put_nowait(await reader.readline())
+        requests.put_nowait(await reader.readline())
         writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()
         writer.close()
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
-        storage = "AccountName=contoso;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
+        for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
         sink = QueueSink(Settings.from_environ({"OutcomesStorage": storage}))
         write = asyncio.create_task(sink.write("acs-sms", [OUTCOME]))
         async with asyncio.timeout(10):
-            assert b"CONNECT contoso.queue.core.windows.net:443 HTTP/1.1\r\n" == await asked.get()
+            assert re.fullmatch(asked, (await requests.get()).decode().strip())
         write.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, SinkError):
             await write
         await sink.close()
 
 
-async def test_a_connection_string_that_cannot_be_used_is_named() -> None:
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "AccountName=a;AccountKey=c2VjcmV0;QueueSecondaryEndpoint=http://127.0.0.1:9/a",
+        "AccountName=a;AccountKey=secret",
+    ],
+)
+async def test_a_connection_string_that_cannot_be_used_is_named(storage: str) -> None:
     """What the SDK finds wrong is a setting to mend, not a bug of the app's."""
-    storage = "AccountName=a;AccountKey=c2VjcmV0;QueueSecondaryEndpoint=http://127.0.0.1:9/a"
     with pytest.raises(SettingsError, match=r"^OutcomesStorage names no queue endpoint"):
         QueueSink(Settings.from_environ({"OutcomesStorage": storage}))
 
@@ -297,11 +323,14 @@ type Fault = tuple[int, str]
 
 
 @asynccontextmanager
-async def _answering(answer: Callable[[web.Request], web.Response]) -> AsyncIterator[QueueSink]:
+async def _answering(
+    answer: Callable[[web.Request], web.Response | Awaitable[web.Response]],
+) -> AsyncIterator[QueueSink]:
     """Connect a sink to storage that answers as Azurite never does."""
 
     async def answered(request: web.Request) -> web.Response:
-        return answer(request)
+        response = answer(request)
+        return response if isinstance(response, web.Response) else await response
 
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", answered)
@@ -329,6 +358,109 @@ async def test_a_short_throttling_is_ridden_out() -> None:
     async with _answering(lambda _: answers.pop(0)) as sink:
         await sink.write("acs-sms", [OUTCOME])
     assert answers == []
+
+
+async def test_storage_is_asked_again_when_it_says() -> None:
+    """Its Retry-After is waited for, and a request that is repeated keeps its id."""
+    times, ids = list[float](), set[str]()
+
+    def answer(request: web.Request) -> web.Response:
+        times.append(asyncio.get_running_loop().time())
+        ids.add(request.headers["x-ms-client-request-id"])
+        if len(times) == 1:
+            return web.Response(status=503, headers={"Retry-After": "2"})
+        return web.Response(status=201, text=SENT, content_type="application/xml")
+
+    async with _answering(answer) as sink:
+        await sink.write("acs-sms", [OUTCOME])
+    assert times[0] + 2 <= times[1]
+    assert 1 == len(ids)
+
+
+async def test_a_long_pause_is_left_to_event_grid() -> None:
+    """Where storage asks for more time than a delivery has, its answer is raised at once."""
+
+    def answer(_: web.Request) -> web.Response:
+        return web.Response(status=503, headers={"Retry-After": "60", "x-ms-error-code": "ServerBusy"})
+
+    async with _answering(answer) as sink, asyncio.timeout(10):
+        with pytest.raises(SinkError, match=r"^Storage answered 503 ServerBusy: "):
+            await sink.write("acs-sms", [OUTCOME])
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """The outcome, and what authorizes it, go to the configured account and nowhere else."""
+    asked = list[str]()
+
+    def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    async with _answering(answer) as sink:
+        with pytest.raises(SinkError, match=r"^Storage answered 307\. "):
+            await sink.write("acs-sms", [OUTCOME])
+    assert ["/a/acs-sms/messages"] == asked
+
+
+async def test_each_write_has_an_id_of_its_own() -> None:
+    """By which storage's logs tell one request from another."""
+    ids = set[str]()
+
+    def answer(request: web.Request) -> web.Response:
+        ids.add(request.headers["x-ms-client-request-id"])
+        return web.Response(status=201, text=SENT, content_type="application/xml")
+
+    async with _answering(answer) as sink:
+        await sink.write("acs-sms", [OUTCOME, OUTCOME])
+    assert 2 == len(ids)
+
+
+async def test_a_connection_that_breaks_is_tried_again() -> None:
+    """Whether storage has the message is unknown then: it may come twice, and consumers drop repeats."""
+    requests = list[str]()
+
+    async def answer(request: web.Request) -> web.Response:
+        requests.append(await request.text())
+        if len(requests) == 1:
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(status=201, text=SENT, content_type="application/xml")
+
+    async with _answering(answer) as sink:
+        await sink.write("acs-sms", [OUTCOME])
+    first, second = requests
+    assert first == second
+
+
+@pytest.mark.parametrize("minutes", [-45, 45])
+async def test_a_clock_that_is_wrong_still_writes(
+    minutes: int, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signature is valid from before it is made."""
+    now = time.time()
+    monkeypatch.setattr("shared.queue_writer.time.time", lambda: now + minutes * 60)
+    get_sink.cache_clear()
+    await get_sink().write(get_settings().queues["sms"], [OUTCOME])
+    assert 1 == len(queues.outcomes("sms"))
+
+
+async def test_a_signature_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever it is used it has been valid for an hour, and will be for another."""
+    now, validity = datetime(2026, 3, 2, 9, 15, tzinfo=UTC), list[tuple[str, str]]()
+    monkeypatch.setattr("shared.queue_writer.time.time", lambda: now.timestamp())
+
+    def answer(request: web.Request) -> web.Response:
+        validity.append((request.query["st"], request.query["se"]))
+        return web.Response(status=201, text=SENT, content_type="application/xml")
+
+    hour = timedelta(hours=1)
+    async with _answering(answer) as sink:
+        for _ in range(12):
+            await sink.write("acs-sms", [OUTCOME])
+            start, end = map(datetime.fromisoformat, validity[-1])
+            assert start + hour <= now <= end - hour
+            now += timedelta(minutes=15)
+    assert len(set(validity)) in {3, 4}
 
 
 async def _refused(fault: Fault, creating: Fault | None = None) -> tuple[str, int]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from azure.storage.blob import ContainerClient
+from azure.storage.queue import QueueClient
 
 from shared.settings import get_settings
 from tests.events import PROJECT, golden, sample
@@ -184,6 +185,21 @@ def test_an_outcome_carries_the_trace_on(queues: Queues) -> None:
     for span, outcomes in ((written, queues.outcomes("sms")), (dead_lettered, queues.dead_letters())):
         span_id = span["context"]["span_id"].removeprefix("0x")
         assert [f"00-{report.trace_id}-{span_id}-01"] == [outcome["traceparent"] for outcome in outcomes]
+
+
+def test_a_write_is_one_client_span(queues: Queues, azurite: str) -> None:
+    """Within the delivery's span, with what storage answered, and without the signature of the request."""
+    for queue in (get_settings().queues["sms"], get_settings().dead_letter_queue):
+        with QueueClient.from_connection_string(azurite, queue) as client:
+            client.create_queue()
+    report = reported(DELIVERIES)
+    writes = [span for span in report.spans if span["kind"] == "SpanKind.CLIENT"]
+    assert {span["context"]["span_id"] for span in report.deliveries()} == {
+        span["parent_id"] for span in writes
+    }
+    assert [201, 201] == [span["attributes"]["http.response.status_code"] for span in writes]
+    assert "sig=" not in report.text.replace("sig=REDACTED", "")
+    assert 2 == len(queues.everything()) == len(writes)
 
 
 def test_a_redelivery_in_another_trace_is_the_same_blob(queues: Queues, azurite: str) -> None:
