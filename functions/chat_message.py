@@ -1,11 +1,16 @@
-"""Chat messages: received, edited, deleted."""
+"""Chat messages: received, edited, deleted; and commands to a bot."""
 
 import azure.functions as func
 
 from shared.decoding import Event
 from shared.handling import EventFamily
 from shared.outcomes import Outcome
-from shared.payloads.chat_message import ChatMessageDeleted, ChatMessageEdited, ChatMessageReceived
+from shared.payloads.chat_message import (
+    ChatBotCommandReceived,
+    ChatMessageDeleted,
+    ChatMessageEdited,
+    ChatMessageReceived,
+)
 
 family = EventFamily("chat_message")
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -33,4 +38,10 @@ async def edited(event: Event[ChatMessageEdited]) -> Outcome:
 @family.on(ChatMessageDeleted)
 async def deleted(event: Event[ChatMessageDeleted]) -> Outcome:
     """Pass on that a message is gone."""
+    return Outcome.of(event)
+
+
+@family.on(ChatBotCommandReceived)
+async def bot_command_received(event: Event[ChatBotCommandReceived]) -> Outcome:
+    """Pass on a command to a bot."""
     return Outcome.of(event)

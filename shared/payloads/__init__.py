@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 
 from shared.model import Payload
-from shared.payloads.chat_message import ChatMessageDeleted, ChatMessageEdited, ChatMessageReceived
+from shared.payloads.chat_message import (
+    ChatBotCommandReceived,
+    ChatMessageDeleted,
+    ChatMessageEdited,
+    ChatMessageReceived,
+)
 from shared.payloads.chat_thread import ChatThreadCreated, ChatThreadDeleted, ChatThreadPropertiesUpdated
 from shared.payloads.membership import ParticipantAdded, ParticipantRemoved
 from shared.payloads.sms import SmsDeliveryReportReceived, SmsReceived
@@ -14,6 +19,7 @@ PAYLOAD_TYPES: tuple[type[Payload], ...] = (
     ChatMessageReceived,
     ChatMessageEdited,
     ChatMessageDeleted,
+    ChatBotCommandReceived,
     ChatThreadCreated,
     ChatThreadDeleted,
     ChatThreadPropertiesUpdated,

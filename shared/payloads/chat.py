@@ -34,7 +34,7 @@ class Chat(Payload, frozen=True, kw_only=True):
     recipient: Annotated[CommunicationIdentifier | None, Formerly("recipientId")] = field(
         name="recipientCommunicationIdentifier", default=None
     )
-    """The participant who gets this copy of the event. Absent in events of the scope `thread`."""
+    """The participant who gets this copy of the event. Of the scope `thread` only bot commands have one."""
 
     @property
     def partition_key(self) -> str:

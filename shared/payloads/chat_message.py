@@ -75,3 +75,13 @@ class ChatMessageDeleted(_ChatMessage, frozen=True, kw_only=True):
     outcome_type = "acs.chat-message.deleted"
 
     delete_time: datetime | None = None
+
+
+class ChatBotCommandReceived(_ChatMessage, frozen=True, kw_only=True):
+    """A participant of a thread sent a command to an Azure bot. ACS has sent it since 2025."""
+
+    event_types = {"Microsoft.Communication.ChatAzureBotCommandReceivedInThread": "thread"}
+    outcome_type = "acs.chat-message.bot-command-received"
+
+    message_body: str
+    metadata: dict[str, Any] | None = None
