@@ -60,15 +60,6 @@ def test_every_event_type_has_a_sample_and_a_golden_outcome() -> None:
     }
 
 
-def test_the_readme_names_every_event_type_with_its_outcome() -> None:
-    """Its table is what people choose their subscriptions by."""
-    rows = [line for line in (PROJECT / "README.md").read_text().splitlines() if line.startswith("| ")]
-    for event_type, payload in PAYLOADS.items():
-        name = event_type.removeprefix("Microsoft.Communication.")
-        (row,) = (row for row in rows if f"`{name}`" in row)
-        assert f"| `{payload.family}` | `{payload.outcome_type}` |" in row
-
-
 def test_samples_name_no_real_phone_number() -> None:
     """Numbers in samples are of the range 555-01xx, which is nobody's."""
     for name in SAMPLES:

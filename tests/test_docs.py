@@ -13,12 +13,13 @@ from azure.storage.queue import QueueClient
 
 from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
-from tests.events import PROJECT, SAMPLES, golden
+from tests.events import PROJECT, SAMPLES, golden, sample
 from tools import events_page, generated
 
 PAGES = sorted(
     page for folder in (".", ".github", "docs", "examples/*") for page in PROJECT.glob(f"{folder}/*.md")
 )
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
 PAGE = (PROJECT / "docs" / "events.md").read_text(encoding="utf-8")
 
 
@@ -95,3 +96,39 @@ def test_the_page_of_settings_lists_every_setting() -> None:
     code = "".join(file.read_text() for file in PROJECT.glob("shared/*.py"))
     settings = set(re.findall(r'"([A-Z]+_[A-Z_]+|OutcomesStorage(?:__[A-Za-z]+)?)"', code))
     assert [] == [name for name in settings if f"`{name}`" not in page]
+
+
+def prose(markdown: str) -> str:
+    """Return the text of a page without code, tables and pictures."""
+    without = re.sub(r"```.*?```|<table>.*?</table>|<picture>.*?</picture>", "", markdown, flags=re.DOTALL)
+    without = re.sub(r"^\|.*$|!\[.*?\]\(.*?\)", "", without, flags=re.MULTILINE)
+    return re.sub(r"\]\(.*?\)", "]", without)
+
+
+def words_before(text: str) -> int:
+    """Return how many words of the README stand before a text."""
+    before, found, _ = README.partition(text)
+    assert found, text
+    return len(prose(before).split())
+
+
+def test_the_readme_comes_to_the_point() -> None:
+    """What the app makes of an event is shown within 90 words, and the first command within 120."""
+    assert words_before("<table>") <= 90
+    assert words_before("```sh\nmake run") <= 120
+    assert len(prose(README).split()) < 900
+
+
+def test_the_event_and_the_outcome_that_the_readme_shows_are_a_sample() -> None:
+    """Line by line, but for what is left out at an ellipsis."""
+    event, outcome = code_blocks("README.md", "json")
+    for shown, whole in ((event, sample("sms-received")), (outcome, golden("sms-received"))):
+        lines = [re.escape(line).replace("…", ".*") for line in shown.splitlines()]
+        assert re.fullmatch("\n".join(lines), json.dumps(whole, indent=2))
+
+
+def test_each_promise_of_the_readme_links_what_tests_it() -> None:
+    """Or names the command that checks it."""
+    (promises,) = re.findall(r"## What you get\n(.*?)\n## ", README, re.DOTALL)
+    for promise in promises.split("\n- ")[1:]:
+        assert "](tests/" in promise or "`make check`" in promise
