@@ -10,8 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from pathlib import Path
 
 from tools.generated import PROJECT_DIR, Files, command
@@ -34,16 +32,11 @@ def generate(compiler: str) -> Files:
     """Return the snapshots that the templates give. Raises SystemExit with the compiler's messages."""
     with tempfile.TemporaryDirectory() as folder:
         infra = shutil.copytree(INFRA, Path(folder, "infra"))
-        faults = [
-            *_messages(compiler, "lint", "--pattern", f"{infra}/**/*.bicep"),
-            *_unformatted(compiler, infra),
-        ]
-        with ThreadPoolExecutor() as pool:
-            cases = [
-                pool.submit(_messages, compiler, "snapshot", str(path), "--subscription-id", SUBSCRIPTION)
-                for path in infra.glob("snapshots/*.bicepparam")
-            ]
-        faults += chain.from_iterable(case.result() for case in cases)
+        faults = _messages(compiler, "lint", "--pattern", f"{infra}/**/*.bicep") + _unformatted(
+            compiler, infra
+        )
+        for parameters in infra.glob("snapshots/*.bicepparam"):
+            faults += _messages(compiler, "snapshot", str(parameters), "--subscription-id", SUBSCRIPTION)
         if faults:
             unique = "\n".join(dict.fromkeys(faults)).replace(f"{folder}/", "")
             raise SystemExit(f"{unique}\n(The templates are made for Bicep {VERSION}: {compiler} --version)")
@@ -59,12 +52,8 @@ def _messages(compiler: str, *arguments: str) -> list[str]:
 
 
 def _unformatted(compiler: str, infra: Path) -> list[str]:
-    before = {path: path.read_bytes() for path in infra.rglob("*.bicep*")}
-    messages = [
-        line
-        for pattern in ("*.bicep", "*.bicepparam")
-        for line in _messages(compiler, "format", "--pattern", f"{infra}/**/{pattern}")
-    ]
+    before = {path: path.read_bytes() for path in infra.rglob("*.bicep")}
+    messages = _messages(compiler, "format", "--pattern", f"{infra}/**/*.bicep")
     changed = sorted(path for path, content in before.items() if path.read_bytes() != content)
     return messages + [f"{path} is not formatted: bicep format" for path in changed]
 
@@ -78,11 +67,8 @@ def _stable(path: Path) -> str:
 
 def _strays() -> list[Path]:
     """Return the snapshots without parameters."""
-    return [
-        path
-        for path in SNAPSHOTS.glob(f"*{SUFFIX}")
-        if not path.with_name(path.name.removesuffix(SUFFIX) + ".bicepparam").exists()
-    ]
+    cases = {path.stem for path in SNAPSHOTS.glob("*.bicepparam")}
+    return [path for path in SNAPSHOTS.glob(f"*{SUFFIX}") if path.name.removesuffix(SUFFIX) not in cases]
 
 
 def main() -> int:
