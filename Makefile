@@ -75,6 +75,8 @@ package: setup ## Build in package/ what runs in Azure, its packages for Linux x
 	@find package -name __pycache__ -prune -exec rm -r {} +
 	@$(PYTHON) -m uv pip install --quiet --target package/.python_packages/lib/site-packages --python-version 3.13 \
 		--python-platform x86_64-manylinux_2_28 --require-hashes --only-binary :all: --requirement requirements.txt
+# Bytecode that is not compared with the sources' times, which a zip changes: no instance compiles at its start.
+	@$(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash package
 
 format: setup ## Format the code, and fix what lint can fix
 	$(PYTHON) -m ruff check --fix-only

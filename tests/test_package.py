@@ -89,7 +89,7 @@ async def test_only_what_runs_is_uploaded(reader: Callable[[], Reader]) -> None:
     assert sources == {path for path in uploaded if len(path.parts) > 1}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def built() -> set[Path]:
     """Build the folder as a user does whose remote build fails; its files."""
     subprocess.run(["make", "package"], cwd=PROJECT, check=True, timeout=300, stdout=subprocess.DEVNULL)  # noqa: S607
@@ -99,11 +99,25 @@ def built() -> set[Path]:
 
 async def test_a_package_built_by_hand_is_the_same(built: set[Path]) -> None:
     """It has the files that are uploaded, and packages for Linux, whatever this machine is."""
+    built = {path for path in built if path.suffix != ".pyc"}
     packages = {path for path in built if path.is_relative_to(PACKAGES)}
     assert {Path(path) for path in files() if core_tools()(path)} == built - packages
     libraries = {path.name for path in packages if path.suffix == ".so"}
     assert libraries
     assert not {name for name in libraries if "x86_64-linux" not in name and "abi3" not in name}
+
+
+def bytecode_flags(source: Path) -> int:
+    """Return how Python checks the bytecode of a source in the package: PEP 552."""
+    compiled = importlib.util.cache_from_source(str(PROJECT / "package" / source))
+    return int.from_bytes(Path(compiled).read_bytes()[4:8], "little")
+
+
+async def test_a_package_built_by_hand_has_bytecode_that_stays_valid(built: set[Path]) -> None:
+    """Every instance would compile the sources at its start, for a zip changes their times."""
+    sources = {path for path in built if path.suffix == ".py"}
+    assert sources
+    assert {0b01} == set(map(bytecode_flags, sources))  # checked neither by time nor by hash
 
 
 @pytest.fixture(scope="module")
