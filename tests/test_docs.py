@@ -1,5 +1,6 @@
 """The pages: links lead somewhere, examples run, and the page of events is complete and up to date."""
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -132,3 +133,42 @@ def test_each_promise_of_the_readme_links_what_tests_it() -> None:
     (promises,) = re.findall(r"## What you get\n(.*?)\n## ", README, re.DOTALL)
     for promise in promises.split("\n- ")[1:]:
         assert "](tests/" in promise or "`make check`" in promise
+
+
+COMMANDS = sorted(
+    {
+        (str(page.relative_to(PROJECT)), line.strip())
+        for page in PAGES
+        for block in code_blocks(str(page.relative_to(PROJECT)), "sh")
+        for line in re.sub(r"\\\n\s*", "", block).splitlines()
+    }
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_a_shell_can_read_every_command(page: Path) -> None:
+    """No quote or bracket is missing in what people paste."""
+    for block in code_blocks(str(page.relative_to(PROJECT)), "sh"):
+        subprocess.run(["/bin/sh", "-n", "-c", block], check=True)
+
+
+def test_every_make_target_exists() -> None:
+    """What the pages say to make can be made."""
+    makefile = (PROJECT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):.*?##", makefile, re.MULTILINE))
+    named = {command.split()[1] for _, command in COMMANDS if re.match("make [a-z]", command)}
+    assert named
+    assert named <= targets
+
+
+def test_every_module_and_file_that_is_run_exists() -> None:
+    """What the pages run of this project is there."""
+    names = [name for _, command in COMMANDS for name in re.findall(r"\.venv/bin/python -m (\w+)", command)]
+    assert {"local", "ops", "pytest"} <= set(names)
+    assert [] == [name for name in names if importlib.util.find_spec(name) is None]
+    files = [
+        name
+        for _, command in COMMANDS
+        for name in re.findall(r"(?<![\w./])(?:tests|samples|infra)/\S+", command)
+    ]
+    assert [] == [name for name in files if not (PROJECT / name.strip("'")).exists()]
