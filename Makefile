@@ -32,6 +32,7 @@ local/node_modules/.complete: local/package-lock.json | .venv/.complete
 run: setup ## Run the app locally, until Ctrl-C (ARGS: options of `python -m local up`)
 	@exec $(PYTHON) -m local up $(ARGS)
 
+test: export PYTHONDONTWRITEBYTECODE := # tests start many processes, which are slow without bytecode
 test: setup ## Run the tests on all cores, in random order (ARGS: options of pytest)
 	$(PYTHON) -m pytest --numprocesses auto --dist loadgroup $(ARGS)
 
