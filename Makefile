@@ -34,7 +34,7 @@ run: setup ## Run the app locally, until Ctrl-C (ARGS: options of `python -m loc
 
 test: export PYTHONDONTWRITEBYTECODE := # tests start many processes, which are slow without bytecode
 test: setup ## Run the tests on all cores, in random order (ARGS: options of pytest)
-	$(PYTHON) -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+	$(PYTHON) -m pytest --numprocesses auto --dist loadscope $(ARGS)
 
 soak: EVENTS := 20000
 soak: SECONDS := 600

@@ -38,10 +38,7 @@ __all__ = [  # the end-to-end tests run here once more, with this module's stack
     "test_an_event_comes_out_as_its_outcome",
 ]
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("package"),  # built once
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UPLOADED = {"function_app.py", "functions", "host.json", "requirements.txt", "shared"}
 PACKAGES = Path(".python_packages", "lib", "site-packages")
