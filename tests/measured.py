@@ -31,6 +31,8 @@ from opentelemetry.trace import set_tracer_provider
 from local import host
 from local.runtime import App
 from shared.decoding import Event
+from shared.handling import Handler, Outcomes
+from shared.outcomes import Outcome
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
@@ -83,25 +85,32 @@ async def deliver(app: App, deliveries: list[tuple[str, str]]) -> list[tuple[int
         return await asyncio.gather(*(post(session, url, *delivery) for delivery in deliveries))
 
 
-def break_handlers() -> None:
-    """Have every handler fail as bugs do, with an error that quotes the event."""
+async def pass_on(event: Event[Any]) -> Outcome:
+    """Handle an event as the app's handlers do as they are shipped."""
+    return Outcome.of(event)
+
+
+async def broken(event: Event[Any]) -> Outcome:
+    """Fail as bugs do, with an error that quotes the event."""
+    try:
+        int(repr(event))
+    except ValueError as error:
+        raise RuntimeError(f"cannot handle {event}") from error
+    return Outcome.of(event)
+
+
+def replace_handlers(handler: Handler[Any, Outcomes]) -> None:
+    """Have every family of the app handle its events so."""
     from tests.events import FAMILIES
 
-    async def broken(event: Event[Any]) -> None:
-        try:
-            int(repr(event))
-        except ValueError as error:
-            raise RuntimeError(f"cannot handle {event}") from error
-
     for family in FAMILIES.values():
-        family.handlers = dict.fromkeys(family.handlers, broken)
+        family.handlers = dict.fromkeys(family.handlers, handler)
 
 
 def main() -> None:
     exporters = Exporters()
     app = App(Path.cwd(), TRACEPARENT)
-    if "broken" in sys.argv:
-        break_handlers()
+    replace_handlers(broken if "broken" in sys.argv else pass_on)
     answers = asyncio.run(deliver(app, json.load(sys.stdin)))
     sys.stdout.write(json.dumps({"trace_id": TRACE_ID, "answers": answers, **exporters.exported()}))
     sys.stdout.flush()

@@ -9,7 +9,7 @@ import pytest
 from shared.decoding import decode
 from shared.envelope import DecodeError, parse_envelope, parse_json
 from shared.payloads import PAYLOADS
-from tests.events import FAMILIES, SAMPLES, golden, sample
+from tests.events import PASSING_ON, SAMPLES, sample
 from tests.queues import Queues
 from tests.recording import deliver, settings
 
@@ -95,7 +95,7 @@ def test_what_no_reader_agrees_on_is_never_written_as_a_value(key: str, value: s
     """It ends in the dead letter as text, and that dead letter is JSON for the strictest reader."""
     text = json.dumps(changed("sms-received", **{key: "@"})).replace('"@"', value)
     with settings():
-        ((_, document),) = deliver(FAMILIES["sms"], text).written
+        ((_, document),) = deliver(PASSING_ON["sms"], text).written
     letter = json.loads(document.decode())["data"]
     assert ("invalid_json", text) == (letter["reason"], letter["original"])
 
@@ -110,7 +110,7 @@ async def test_a_lone_surrogate_is_dead_lettered(place: str, ensure_ascii: bool,
     else:
         event["data"]["Message"] = "\udfff\ud800"
     text = json.dumps(event, ensure_ascii=ensure_ascii)
-    await FAMILIES["sms"].handle(text)
+    await PASSING_ON["sms"].handle(text)
     (letter,) = queues.everything()
     assert letter["data"]["reason"] == "invalid_json"
     assert letter["data"]["original"] == text.encode(errors="backslashreplace").decode()
@@ -119,8 +119,8 @@ async def test_a_lone_surrogate_is_dead_lettered(place: str, ensure_ascii: bool,
 async def test_control_characters_round_trip(queues: Queues) -> None:
     """Every control character, and those that XML and JavaScript trip over, reach the consumer unchanged."""
     message = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0x10FFFF]))
-    await FAMILIES["sms"].handle(json.dumps(changed("sms-received", Message=message)))
-    await FAMILIES["sms"].handle(json.dumps(changed("sms-received", Message=message, To=None)))
+    await PASSING_ON["sms"].handle(json.dumps(changed("sms-received", Message=message)))
+    await PASSING_ON["sms"].handle(json.dumps(changed("sms-received", Message=message, To=None)))
     (outcome,) = queues.outcomes("sms")
     (letter,) = queues.dead_letters()
     assert message == outcome["data"]["message"] == letter["data"]["original"]["data"]["Message"]
@@ -198,7 +198,7 @@ def test_an_identifier_that_disagrees_with_itself_keeps_what_it_says() -> None:
 )
 async def test_an_unsupported_type_is_dead_lettered(event_type: str, queues: Queues) -> None:
     """Whatever is no supported type, to the letter, is kept with its type."""
-    await FAMILIES["sms"].handle(json.dumps(sample("sms-received") | {"eventType": event_type}))
+    await PASSING_ON["sms"].handle(json.dumps(sample("sms-received") | {"eventType": event_type}))
     (letter,) = queues.everything()
     assert ("unsupported_event_type", event_type) == (letter["data"]["reason"], letter["data"]["eventType"])
 
@@ -206,7 +206,7 @@ async def test_an_unsupported_type_is_dead_lettered(event_type: str, queues: Que
 async def test_250_participants_reach_the_consumer(queues: Queues) -> None:
     """The largest thread is more than a message holds: the consumer finds everybody in the blob."""
     members = [{"memberId": f"8:acs:{index:0>80}", "displayName": f"N{index}"} for index in range(250)]
-    await FAMILIES["chat_thread"].handle(json.dumps(changed("chat-thread-created", members=members)))
+    await PASSING_ON["chat_thread"].handle(json.dumps(changed("chat-thread-created", members=members)))
     (message,) = queues.everything()
     names = [item["displayName"] for item in queues.referenced(message)["data"]["participants"]]
     assert [f"N{index}" for index in range(250)] == names
@@ -216,7 +216,7 @@ async def test_250_participants_reach_the_consumer(queues: Queues) -> None:
 async def test_the_longest_message_reaches_the_consumer(ensure_ascii: bool, queues: Queues) -> None:
     """28,000 characters of three bytes each are over a message's limit, though not over it in characters."""
     event = changed("chat-message-received", messageBody=CJK)
-    await FAMILIES["chat_message"].handle(json.dumps(event, ensure_ascii=ensure_ascii))
+    await PASSING_ON["chat_message"].handle(json.dumps(event, ensure_ascii=ensure_ascii))
     (message,) = queues.everything()
     assert CJK == queues.referenced(message)["data"]["messageBody"]
 
@@ -225,13 +225,15 @@ async def test_the_longest_message_reaches_the_consumer(ensure_ascii: bool, queu
 async def test_the_largest_event_holds_up_no_other(good: bool, queues: Queues) -> None:
     """Event Grid's limit is 1 MB: such an event is kept whole, and one beside it is written as ever."""
     large = changed("sms-received", Message="x" * 1_000_000, **({} if good else {"To": 5}))
-    family = FAMILIES["sms"]
+    family = PASSING_ON["sms"]
     await asyncio.gather(family.handle(json.dumps(large)), family.handle(json.dumps(sample("sms-received"))))
     outcomes = queues.everything()
     (message,) = (outcome for outcome in outcomes if "dataref" in outcome)
     data = queues.referenced(message)["data"]
     assert large["data"]["Message"] == (data["message"] if good else data["original"]["data"]["Message"])
-    assert golden("sms-received") in outcomes
+    assert sample("sms-received")["data"]["Message"] in [
+        outcome["data"]["message"] for outcome in outcomes if "data" in outcome
+    ]
     assert len(outcomes) == 2
 
 
@@ -250,7 +252,7 @@ async def test_an_attribute_too_long_for_a_message_is_not_retried(
     changes: dict[str, Any], reason: str | None, queues: Queues
 ) -> None:
     """What a message cannot hold beside its reference to the blob is left out, or dead-letters the event."""
-    await FAMILIES["sms"].handle(json.dumps(sample("sms-received") | changes))
+    await PASSING_ON["sms"].handle(json.dumps(sample("sms-received") | changes))
     (message,) = queues.everything()
     document = queues.referenced(message) if "dataref" in message else message
     assert reason == document["data"].get("reason")
@@ -260,7 +262,7 @@ async def test_90_000_unknown_keys_are_handled_in_bounded_time(queues: Queues) -
     """As many keys as 1 MB holds cost no more than their number."""
     unknown = {f"k{index}": 0 for index in range(90_000)}
     async with asyncio.timeout(15):
-        await FAMILIES["sms"].handle(json.dumps(changed("sms-received", **unknown)))
+        await PASSING_ON["sms"].handle(json.dumps(changed("sms-received", **unknown)))
     (message,) = queues.everything()
     assert unknown.items() <= queues.referenced(message)["data"].items()
 
@@ -270,7 +272,7 @@ def test_a_batch_delivered_twice_is_byte_identical() -> None:
     texts = [json.dumps(sample(name)) for name in SAMPLES] + ["{", "[]", json.dumps({"id": "e1"})]
 
     def batch() -> list[tuple[str, bytes]]:
-        deliveries = (deliver(family, text) for family in FAMILIES.values() for text in texts)
+        deliveries = (deliver(family, text) for family in PASSING_ON.values() for text in texts)
         return [item for delivered in deliveries for item in delivered.written]
 
     with settings():

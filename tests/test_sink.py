@@ -31,7 +31,7 @@ from shared.outcomes import Outcome
 from shared.payloads.sms import SmsReceived
 from shared.settings import Settings, SettingsError, get_settings
 from shared.sink import MESSAGE_LIMIT, WRITE_TIMEOUT, QueueSink, SinkError, get_sink
-from tests.events import FAMILIES, PROJECT, golden, sample
+from tests.events import PASSING_ON, PROJECT, golden, sample
 from tests.queues import Queues
 
 OUTCOME = Outcome.of(decode(parse_envelope(sample("sms-received")), SmsReceived))
@@ -280,7 +280,7 @@ async def test_an_over_long_identifier_is_dead_lettered(key: str, queues: Queues
     """An id that no queue message can hold is no reason to send the event again for a day."""
     event = sample("chat-message-received")
     (event["data"] if key == "threadId" else event)[key] = "\x01" * 100_000
-    await FAMILIES["chat_message"].handle(json.dumps(event))
+    await PASSING_ON["chat_message"].handle(json.dumps(event))
     (message,) = queues.everything()
     assert message["type"] == "acs.dead-letter"
     assert queues.referenced(message)["data"]["original"] == event
@@ -289,7 +289,7 @@ async def test_an_over_long_identifier_is_dead_lettered(key: str, queues: Queues
 @pytest.mark.parametrize(("key", "expected"), [("topic", "unknown"), ("subject", None)])
 async def test_an_over_long_attribute_is_left_out(key: str, expected: str | None, queues: Queues) -> None:
     """What the outcome can do without does not refuse the event."""
-    await FAMILIES["sms"].handle(json.dumps(sample("sms-received") | {key: "x" * 100_000}))
+    await PASSING_ON["sms"].handle(json.dumps(sample("sms-received") | {key: "x" * 100_000}))
     (outcome,) = queues.outcomes("sms")
     assert expected == outcome.get("source" if key == "topic" else key)
 
@@ -552,7 +552,7 @@ async def test_a_delivery_is_one_record(queues: Queues, caplog: pytest.LogCaptur
     event = sample("sms-received")
     large = event | {"data": event["data"] | {"Message": "x" * MESSAGE_LIMIT}}
     for text in (json.dumps(event), json.dumps(large), "no JSON"):
-        await FAMILIES["sms"].handle(text)
+        await PASSING_ON["sms"].handle(text)
     assert ["acs_events"] * 3 == [record.name for record in caplog.records]
     assert 3 == len(queues.everything())
 
