@@ -21,7 +21,6 @@ ASYNC_CLIENT = "(c) async client"
 BINDING = "(d) binding, without the host"
 BARE_REQUEST = "(e) bare request"
 EMPTY = "(f) empty function"
-QUEUE_CLIENT = "(g) this app, by QueueClient"
 
 _FOLDERS = {
     DOCUMENTATION: "documentation",
@@ -30,7 +29,6 @@ _FOLDERS = {
     BINDING: "output_binding",
     BARE_REQUEST: "bare_request",
     EMPTY: "empty",
-    QUEUE_CLIENT: "queue_client",
 }
 APPS: Mapping[str, Path] = {
     OURS: PROJECT_DIR,
@@ -38,30 +36,18 @@ APPS: Mapping[str, Path] = {
 }
 """This app, the alternatives, and two floors."""
 
-GIVES_UP: Mapping[str, str] = {
-    DOCUMENTATION: "a connection for each event; messages expire after a week; retries outlast Event Grid",
-    SYNC_CLIENT: "a thread for each write, of which there are few; expiry and retries as (a)",
-    ASYNC_CLIENT: "expiry and retries as (a)",
-    BINDING: "it cannot see a failed write, keep a message longer than a week, or send one over 48 KiB",
-    BARE_REQUEST: "all: no credential, retry, timeout, tracing or error text",
-    EMPTY: "all: it writes nothing",
-    QUEUE_CLIENT: "nothing but time",
-}
-"""What each of them lacks that this app does."""
-
 type Answer = Mapping[str, float]
 
 
-def environment(connection_string: str, packages: Path | None = None) -> dict[str, str]:
-    """Return what an app runs with: its storage, no settings of others, and packages in place of our own."""
+def environment(connection_string: str) -> dict[str, str]:
+    """Return what an app runs with: its storage, no settings of others, and the bytecode of earlier runs."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     trusted = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(tls.authorities()))
     return {
         **inherited,
         **trusted,
         "OutcomesStorage": connection_string,
-        "PYTHONPATH": os.pathsep.join(map(str, [*([packages] if packages else []), PROJECT_DIR])),
-        **({"PYTHONDONTWRITEBYTECODE": "1"} if packages else {}),
+        "PYTHONPATH": str(PROJECT_DIR),
     }
 
 
@@ -87,13 +73,11 @@ def null_storage(latency: float = 0, *, encrypted: bool = True) -> Iterator[str]
 class Child:
     """A process that answers each line of JSON with another, after one to say that it is ready."""
 
-    def __init__(
-        self, module: str, folder: Path, connection_string: str, packages: Path | None = None
-    ) -> None:
+    def __init__(self, module: str, folder: Path, connection_string: str) -> None:
         self._process = Popen(
             [sys.executable, "-m", module],
             cwd=folder,
-            env=environment(connection_string, packages),
+            env=environment(connection_string),
             stdin=PIPE,
             stdout=PIPE,
             text=True,

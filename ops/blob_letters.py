@@ -1,12 +1,10 @@
 """Event Grid's dead letters: blobs of JSON arrays, with the events that it could not deliver to the app."""
 
-import hashlib
+import json
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime
-from threading import Lock
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -14,10 +12,9 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
-from ops.errors import OpsError
-from ops.letters import CONNECTIONS, UNDECODABLE, UNREADABLE, Letter
+from ops.letters import UNDECODABLE, Letter
+from ops.storage import OpsError
 from shared.envelope import text_at
-from shared.outcomes import DEAD_LETTER_TYPE
 from shared.payloads import PAYLOADS
 
 _ADDED = {
@@ -31,112 +28,84 @@ _ADDED = {
 }
 """What Event Grid adds to an event, in lower case: as it spells it in the schema of CloudEvents."""
 
-
 _NAME = re.compile(r"[^/]+/[0-9]{4}(/[0-9]{1,2}){3}/[\w-]+\.json")
 """What Event Grid calls its blobs: SUBSCRIPTION/YEAR/MONTH/DAY/HOUR/GUID.json. Others are none of its."""
 
 
-@dataclass
-class _Blob:
-    name: str
-    etag: str
-    rest: list[bytes]
-    """The events that have not been removed."""
-    lock: Lock = field(default_factory=Lock)
-
-
 class BlobLetters:
-    """The events in the blobs of a container; those removed are taken out of their blob, the last with it."""
+    """The events in the blobs of a container. A removed event is taken out of its blob, the last with it."""
 
-    hidden = 0
+    total = 0
+    began = datetime.max.replace(tzinfo=UTC)
 
     def __init__(self, container: ContainerClient) -> None:
         self.place = f"the container {container.container_name}"
+        self.notes: list[str] = []
         self._container = container
-        self._blobs: dict[str, _Blob] = {}
+        self._blob, self._etag = "", ""
+        self._rest: dict[str, bytes] = {}
+        """The events of this blob that have not been removed, by their letters' ids."""
 
-    def collect(self, report: Callable[[int], None]) -> list[Letter]:
-        """Read all blobs. Raises OpsError when there is no such container."""
-        letters: list[Letter] = []
+    def __iter__(self) -> Iterator[Letter]:
+        """Read one blob after the other. Raises OpsError when there is no such container."""
         try:
-            with ThreadPoolExecutor(CONNECTIONS) as threads:
-                names = filter(_NAME.fullmatch, self._container.list_blob_names())
-                for read in threads.map(self._read, names):
-                    letters += read
-                    report(len(letters))
+            for name in filter(_NAME.fullmatch, self._container.list_blob_names()):
+                yield from self._read(name)
         except ResourceNotFoundError:
             raise OpsError(f"there is no blob container {self._container.container_name}") from None
-        return letters
-
-    def why_left(self, letter: Letter) -> None:
-        """Return None: no event of a blob has to wait."""
-
-    def hold(self, letter: Letter) -> None:
-        """Do nothing: a blob that was changed since is found out when it is removed."""
 
     def remove(self, letter: Letter) -> bool:
-        """Take the event out of its blob, or delete the blob with its last event."""
-        blob = self._blobs[letter.id]
-        with blob.lock:
-            rest = list(blob.rest)
-            rest.remove(letter.document)
-            try:
-                self._write(blob, rest)
-            except (ResourceModifiedError, ResourceNotFoundError):
-                return False
-            blob.rest = rest
+        """Remove an event of the blob last read. Returns False where the blob was changed since."""
+        rest = {key: event for key, event in self._rest.items() if key != letter.id}
+        unchanged: dict[str, Any] = {"etag": self._etag, "match_condition": MatchConditions.IfNotModified}
+        client = self._container.get_blob_client(self._blob)
+        try:
+            if rest:
+                content = b"[" + b",".join(rest.values()) + b"]"
+                self._etag = str(client.upload_blob(content, overwrite=True, **unchanged)["etag"])
+            else:
+                client.delete_blob(**unchanged)
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return False
+        self._rest = rest
         return True
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Do nothing: blobs are not hidden."""
-
-    def _write(self, blob: _Blob, rest: list[bytes]) -> None:
-        unchanged: dict[str, Any] = {"etag": blob.etag, "match_condition": MatchConditions.IfNotModified}
-        client = self._container.get_blob_client(blob.name)
-        if rest:
-            written = client.upload_blob(b"[" + b",".join(rest) + b"]", overwrite=True, **unchanged)
-            blob.etag = str(written["etag"])
-        else:
-            client.delete_blob(**unchanged)
 
     def _read(self, name: str) -> list[Letter]:
         try:
             download = self._container.download_blob(name)
             content = download.readall()
-        except ResourceNotFoundError:  # removed by somebody else since it was listed
+        except ResourceNotFoundError:  # removed by another reader since it was listed
             return []
         try:
             events = [bytes(event) for event in msgspec.json.decode(content, type=list[msgspec.Raw])]
         except UNDECODABLE:
             events = [content]
-        blob = _Blob(name, str(download.properties.etag), events)
-        letters = [_letter(name, event, download.properties.last_modified) for event in events]
-        self._blobs |= {letter.id: blob for letter in letters}
-        return letters
+        self._blob, self._etag = name, str(download.properties.etag)
+        self._rest = {f"{PurePosixPath(name).stem}-{number}": event for number, event in enumerate(events)}
+        since = download.properties.last_modified
+        return [_letter(letter_id, event, since) for letter_id, event in self._rest.items()]
 
 
-def _letter(name: str, event: bytes, since: datetime) -> Letter:
-    letter_id = hashlib.sha256(name.encode() + b"\0" + event).hexdigest()
+def _letter(letter_id: str, content: bytes, since: datetime) -> Letter:
     try:
-        document = msgspec.json.decode(event, type=dict[str, msgspec.Raw])
-        values = msgspec.json.decode(event)
+        event = json.loads(content)
     except UNDECODABLE:
-        document, values = {}, None
-    reason = text_at(values, "deadLetterReason", "deadletterreason")
-    if reason is None:
-        return Letter(letter_id, UNREADABLE, None, None, None, since, event, None, letter_id)
-    original = msgspec.json.encode({key: raw for key, raw in document.items() if key.lower() not in _ADDED})
-    event_id = text_at(values, "id")
-    event_type = text_at(values, "eventType", "type")
+        event = None
+    event_type = text_at(event, "eventType", "type")
     payload = PAYLOADS.get(event_type or "")
-    return Letter(
-        id=letter_id,
-        reason=reason,
-        function=payload.family if payload else None,
-        event_id=event_id,
-        event_type=event_type,
-        since=since,
-        document=event,
-        original=original,
-        key=f"{event_id or hashlib.sha256(original).hexdigest()}:{DEAD_LETTER_TYPE}",
-    )
+    if reason := text_at(event, "deadLetterReason", "deadletterreason"):
+        original = {key: value for key, value in event.items() if key.lower() not in _ADDED}
+        return Letter(
+            id=letter_id,
+            since=since,
+            document=content,
+            reason=reason,
+            function=payload.family if payload else None,
+            event_id=text_at(event, "id"),
+            event_type=event_type,
+            event=json.dumps(original, indent=2),
+        )
+    return Letter(id=letter_id, since=since, document=content, reason="unreadable")

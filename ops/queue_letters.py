@@ -1,15 +1,12 @@
 """The app's own dead letters: messages of its queue, and the blobs that the large ones refer to."""
 
 import base64
+import json
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from threading import Lock
 
-import msgspec
 from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
@@ -22,178 +19,130 @@ from azure.storage.queue import QueueClient, QueueMessage
 
 from examples.consumer.reading import blob_name
 from ops.endpoint import POST_SECONDS
-from ops.letters import BLOB_NOT_FOUND, CONNECTIONS, TAKEN, UNDECODABLE, UNREADABLE, Letter
+from ops.letters import UNDECODABLE, Letter, known_function
+from shared.envelope import text_at
 from shared.outcomes import DEAD_LETTER_TYPE
-from shared.sink import WRITE_TIMEOUT
 
 LEASE_SECONDS = 120
-"""How long a message that was collected is hidden from others: longer than a post may take."""
-
-SETTLED_SECONDS = WRITE_TIMEOUT + 2
-"""The age of a blob at which whoever wrote it has also written its message, or given up."""
-
-_PAGE = 32
-
-
-class _Data(msgspec.Struct, rename="camel"):
-    reason: str
-    function: str
-    event_id: str | None
-    event_type: str | None
-    original: msgspec.Raw
-
-
-class _Document(msgspec.Struct, tag_field="type", tag=DEAD_LETTER_TYPE):
-    id: str
-    data: _Data
-
-
-class _Reference(msgspec.Struct):
-    dataref: str | None = None
-
-
-@dataclass(frozen=True)
-class _Claim:
-    """The blob that a message refers to."""
-
-    name: str
-    etag: str
-    is_settled: bool
+"""How long a message that was received is hidden from others: longer than a post may take."""
 
 
 class QueueLetters:
-    """The messages of the dead-letter queue: hidden from others between `collect` and `release`."""
+    """The messages of the dead-letter queue. Those that are left stay hidden until `close`."""
 
     def __init__(self, queue: QueueClient, oversize: ContainerClient) -> None:
         self.place = f"the queue {queue.queue_name}"
-        self.hidden = 0
+        self.total = 0
+        self.began = datetime.max.replace(tzinfo=UTC)
+        """When the first messages were received, by the clock of storage, in whole seconds."""
+        self.notes: list[str] = []
         self._queue = queue
         self._oversize = oversize
+        self._seen: set[str] = set()
         self._receipts: dict[str, str] = {}
-        self._claims: dict[str, _Claim] = {}
-        self._lock = Lock()
-        self._held_until = 0.0
+        """Of the messages received and not removed, by their ids."""
+        self._blobs: dict[str, tuple[str, str]] = {}
+        """Name and etag of the blob that such a message refers to, by the message's id."""
+        self._unneeded: dict[str, str] = {}
+        """Name and etag of the blobs that removed messages referred to."""
+        self._letters = self._receive_all()
 
-    def collect(self, report: Callable[[int], None]) -> list[Letter]:
-        """Receive all messages; a queue that is missing has none."""
-        letters: list[Letter] = []
-        self._held_until = time.monotonic() + LEASE_SECONDS - POST_SECONDS
-        messages = self._queue.receive_messages(messages_per_page=_PAGE, visibility_timeout=LEASE_SECONDS)
-        pages = messages.by_page()
-        with suppress(ResourceNotFoundError), ThreadPoolExecutor(CONNECTIONS) as threads:
-            # In a thread, where Ctrl-C does not come between receiving a page and taking note of it.
-            while new := threads.submit(self._receive, pages).result():
-                letters += threads.map(self._letter, new)
-                report(len(letters))
-            count = self._queue.get_queue_properties().approximate_message_count or 0
-            self.hidden = max(0, count - len(letters))
-        return letters
-
-    def why_left(self, letter: Letter) -> str | None:
-        """Return why this dead letter has to be left for now: another message may be about to need its blob.
-
-        The blob has to stay for that message. If none comes, nothing would lead to the personal data in it.
-        """
-        claim = self._claims.get(letter.id)
-        if claim is not None and not claim.is_settled:
-            return f"left: its blob is too recent, try again in {SETTLED_SECONDS:.0f} s"
-        return None
-
-    def hold(self, letter: Letter) -> str | None:
-        """Hide it for another while, if its turn comes long after it was collected."""
-        if time.monotonic() < self._held_until:
-            return None
-        try:
-            renewed = self._queue.update_message(
-                letter.id, self._receipts[letter.id], visibility_timeout=LEASE_SECONDS
-            )
-        except HttpResponseError as error:
-            self._forget(letter, error)
-            return TAKEN
-        self._receipts[letter.id] = str(renewed.pop_receipt)
-        return None
+    def __iter__(self) -> Iterator[Letter]:
+        """Receive the messages that are there at the beginning, a page at a time."""
+        return self._letters
 
     def remove(self, letter: Letter) -> bool:
-        """Delete the message, then its blob: the other way round, Ctrl-C could leave a message without."""
+        """Delete the message. Returns False where another reader had it since it was received."""
         try:
-            self._queue.delete_message(letter.id, self._receipts[letter.id])
+            self._queue.delete_message(letter.id, self._receipts.pop(letter.id))
         except HttpResponseError as error:
-            self._forget(letter, error)
-            return False
-        del self._receipts[letter.id]
-        self._delete_blob(letter)
+            if error.status_code == 404 or getattr(error, "error_code", "") == "PopReceiptMismatch":
+                return False
+            raise
+        if letter.id in self._blobs:
+            name, etag = self._blobs.pop(letter.id)
+            self._unneeded[name] = etag
         return True
 
-    def release(self) -> None:
-        """Make what is left visible, unless storage is away: it will be soon."""
-        with suppress(AzureError), ThreadPoolExecutor(CONNECTIONS) as threads:
-            list(threads.map(self._show, list(self._receipts)))
+    def close(self) -> None:
+        """Make what is left visible, and delete the blobs that no message refers to any more."""
+        try:
+            for _ in self._letters if self._unneeded else ():  # may refer to the same blobs
+                pass
+            for message_id in list(self._receipts):
+                self._give_back(message_id)
+            if not self.notes:
+                self._delete_blobs()
+        except AzureError:
+            self.notes.append(f"storage is away: what was received stays hidden for {LEASE_SECONDS} s")
+        if self._unneeded:
+            self.notes.append(f"{len(self._unneeded)} blobs of removed dead letters are left")
 
-    def _receive(self, pages: Iterator[Iterator[QueueMessage]]) -> list[QueueMessage]:
-        """Return the next messages; none once the first ones are visible again, hence all have been seen."""
-        messages = list(next(pages, ()))
-        new = [message for message in messages if message.id not in self._receipts]
-        self._receipts |= {message.id: str(message.pop_receipt) for message in messages}
-        return new
+    def _receive_all(self) -> Iterator[Letter]:
+        with suppress(ResourceNotFoundError):  # a queue that is missing has no messages
+            self.total = self._queue.get_queue_properties().approximate_message_count or 0
+            yield from self._receive_pages()
+        if hidden := max(0, self.total - len(self._seen)):
+            self.notes.append(f"about {hidden} more are hidden, by another command or by one that was killed")
 
-    def _show(self, message_id: str) -> None:
-        with suppress(HttpResponseError):  # somebody else's by now, or visible soon
+    def _receive_pages(self) -> Iterator[Letter]:
+        repeated = 0
+        while page := list(self._queue.receive_messages(max_messages=32, visibility_timeout=LEASE_SECONDS)):
+            until = time.monotonic() + LEASE_SECONDS - POST_SECONDS
+            received = (page[0].next_visible_on or self.began) - timedelta(seconds=LEASE_SECONDS)
+            self.began = min(self.began, received)
+            new = [message for message in page if message.id not in self._seen]
+            self._seen |= {message.id for message in new}
+            self._receipts |= {message.id: str(message.pop_receipt) for message in page}
+            # What was left comes again when its lease ends. Once all of it has, there is nothing else.
+            repeated = 0 if new else repeated + len(page)
+            if repeated > len(self._receipts):
+                return
+            for message in new:
+                if time.monotonic() > until:  # the lease is too short for another post
+                    self._seen.remove(message.id)
+                    self._give_back(message.id)
+                elif (message.inserted_on or self.began) <= self.began:
+                    yield self._letter(message)
+
+    def _give_back(self, message_id: str) -> None:
+        with suppress(HttpResponseError):  # another reader's by now, or visible soon
             self._queue.update_message(message_id, self._receipts.pop(message_id), visibility_timeout=0)
 
-    def _forget(self, letter: Letter, error: HttpResponseError) -> None:
-        """Forget a message that another reader received since. Raises the error if it is another."""
-        if error.status_code != 404 and getattr(error, "error_code", "") != "PopReceiptMismatch":
-            raise error
-        del self._receipts[letter.id]
-
-    def _delete_blob(self, letter: Letter) -> None:
-        """Delete a blob, unless another message of the same document refers to it."""
-        with self._lock:
-            claim = self._claims.pop(letter.id, None)
-            others = {other.name for other in self._claims.values()}
-        if claim is None or claim.name in others:
-            return
-        with suppress(ResourceNotFoundError, ResourceModifiedError):
-            self._oversize.delete_blob(
-                claim.name, etag=claim.etag, match_condition=MatchConditions.IfNotModified
-            )
+    def _delete_blobs(self) -> None:
+        """Delete blobs, unless a message that is left refers to one or it was written again since."""
+        for name in self._unneeded.keys() - {name for name, _ in self._blobs.values()}:
+            with suppress(ResourceNotFoundError, ResourceModifiedError):
+                self._oversize.delete_blob(
+                    name, etag=self._unneeded[name], match_condition=MatchConditions.IfNotModified
+                )
+        self._unneeded.clear()
 
     def _letter(self, message: QueueMessage) -> Letter:
-        reason, text = UNREADABLE, str(message.content).encode()
+        reason, text = "unreadable", str(message.content).encode()
         since = message.inserted_on or datetime.now(UTC)
         try:
             text = base64.b64decode(text, validate=True)
-            if url := msgspec.json.decode(text, type=_Reference).dataref:
-                reason = BLOB_NOT_FOUND
-                text = self._referenced(message.id, url)
-                reason = UNREADABLE
-            document = msgspec.json.decode(text, type=_Document)
-            original = _event(document.data.original)
+            document = json.loads(text)
+            if reference := text_at(document, "dataref"):
+                reason = "blob_not_found"
+                blob = self._oversize.download_blob(blob_name(reference, self._oversize.container_name))
+                self._blobs[message.id] = blob.name, str(blob.properties.etag)
+                reason, text = "unreadable", blob.readall()
+                document = json.loads(text)
+            data = document["data"]
+            event = data["original"]
+            if document["type"] == DEAD_LETTER_TYPE and text_at(data, "reason"):
+                return Letter(
+                    id=message.id,
+                    since=since,
+                    document=text,
+                    reason=data["reason"],
+                    function=known_function(data["function"]),
+                    event_id=text_at(data, "eventId"),
+                    event_type=text_at(data, "eventType"),
+                    event=event if isinstance(event, str) else json.dumps(event, indent=2),
+                )
         except (*UNDECODABLE, ResourceNotFoundError):
-            return Letter(message.id, reason, None, None, None, since, text, None, message.id)
-        return Letter(
-            id=message.id,
-            reason=document.data.reason,
-            function=document.data.function,
-            event_id=document.data.event_id,
-            event_type=document.data.event_type,
-            since=since,
-            document=text,
-            original=original,
-            key=document.id,
-        )
-
-    def _referenced(self, message_id: str, url: str) -> bytes:
-        """Read the document of a message. Raises ValueError for one that the app does not refer to."""
-        name = blob_name(url, self._oversize.container_name)
-        blob = self._oversize.download_blob(name)
-        modified = blob.properties.last_modified
-        is_settled = datetime.now(UTC) - modified >= timedelta(seconds=SETTLED_SECONDS)
-        self._claims[message_id] = _Claim(name, str(blob.properties.etag), is_settled)
-        return blob.readall()
-
-
-def _event(original: msgspec.Raw) -> bytes:
-    """Return the event's bytes; those of a text, where the dead letter holds one because it was no JSON."""
-    raw = bytes(original)
-    return msgspec.json.decode(raw, type=str).encode() if raw.startswith(b'"') else raw
+            pass
+        return Letter(id=message.id, since=since, document=text, reason=reason)

@@ -1,20 +1,14 @@
-"""Connects to the app's storage account, as the app's settings say."""
+"""Connects to the app's storage account as its settings say, and says what is wrong with it."""
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
-from azure.core.credentials import TokenCredential
-from azure.storage.blob import BlobServiceClient
-from azure.storage.queue import QueueClient, QueueServiceClient
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.storage.blob import ContainerClient
+from azure.storage.queue import QueueClient
 
-from ops import endpoint
-from ops.blob_letters import BlobLetters
-from ops.errors import OpsError
-from ops.queue_letters import QueueLetters
+from shared.refusals import advice
 from shared.settings import ConnectionStringStorage, IdentityStorage, Settings
 
 _OPTIONS: dict[str, Any] = {
@@ -26,69 +20,63 @@ _OPTIONS: dict[str, Any] = {
     "read_timeout": 20,
 }
 
-_NO_PROXY: dict[str, Any] = {"proxies": {"no_proxy": "*"}}
+
+class OpsError(Exception):
+    """Something that the operator can put right; its text says what and how, in one line."""
 
 
-@dataclass(frozen=True)
+def fault(error: AzureError) -> str:
+    """Say what is wrong with storage, and what to do about it."""
+    code = getattr(error, "error_code", None) or ""
+    code = getattr(code, "value", code)
+    match error:
+        case HttpResponseError(status_code=403) if code == "AuthorizationPermissionMismatch":
+            roles = "Storage Queue Data Contributor and Storage Blob Data Contributor"
+            return f"your login lacks the roles {roles}, or the signature in OutcomesStorage a permission"
+        case HttpResponseError(status_code=int(status)):
+            return f"storage answered {status} {code}".rstrip() + advice(code)
+        case ClientAuthenticationError():
+            return "cannot sign in to storage: is OutcomesStorage right, or is `az login` needed?"
+        case _:
+            return "storage could not be reached: is OutcomesStorage right?"
+
+
 class Storage:
-    """The storage account, to which each client is connected when it is first needed."""
+    """The storage account. What is connected is closed with the stack."""
 
-    settings: Settings
-    credential: TokenCredential | None
-    stack: ExitStack
-
-    @property
-    def url(self) -> str:
-        return str(self.queues.url)
-
-    @cached_property
-    def queues(self) -> QueueServiceClient:
-        return self._client(QueueServiceClient, lambda identity: identity.queue_service_uri)
-
-    @cached_property
-    def blobs(self) -> BlobServiceClient:
-        return self._client(BlobServiceClient, IdentityStorage.require_blob_service_uri)
+    def __init__(self, settings: Settings, stack: ExitStack) -> None:
+        self.settings = settings
+        self._stack = stack
 
     def queue(self, name: str) -> QueueClient:
-        return self.queues.get_queue_client(name)
+        return self._connect(QueueClient, name, lambda identity: identity.queue_service_uri)
 
-    def queue_letters(self) -> QueueLetters:
-        """Return the app's own dead letters."""
-        return QueueLetters(
-            self.queue(self.settings.dead_letter_queue),
-            self.blobs.get_container_client(self.settings.oversize_container),
-        )
+    def dead_letters(self) -> QueueClient:
+        return self.queue(self.settings.dead_letter_queue)
 
-    def blob_letters(self, container: str) -> BlobLetters:
-        """Return Event Grid's dead letters."""
-        return BlobLetters(self.blobs.get_container_client(container))
+    def container(self, name: str) -> ContainerClient:
+        return self._connect(ContainerClient, name, IdentityStorage.require_blob_service_uri)
 
-    def _client[C: (QueueServiceClient, BlobServiceClient)](
-        self, kind: type[C], uri: Callable[[IdentityStorage], str]
+    def oversize(self) -> ContainerClient:
+        return self.container(self.settings.oversize_container)
+
+    def _connect[C: (QueueClient, ContainerClient)](
+        self, kind: type[C], name: str, uri: Callable[[IdentityStorage], str]
     ) -> C:
-        match self.settings.storage:
-            case ConnectionStringStorage(text):
-                connect = partial(kind.from_connection_string, text, **_OPTIONS)
-            case IdentityStorage() as identity:
-                connect = partial(kind, uri(identity), credential=self.credential, **_OPTIONS)
         try:
-            client = connect()
-            if endpoint.is_local(str(client.url)):
-                client = connect(**_NO_PROXY)
+            match self.settings.storage:
+                case ConnectionStringStorage(text):
+                    client = kind.from_connection_string(text, name, **_OPTIONS)
+                case IdentityStorage() as identity:
+                    client = kind(uri(identity), name, credential=self._login(identity), **_OPTIONS)
         except ValueError as error:
             raise OpsError(f"OutcomesStorage is wrong: {error}") from None
-        return self.stack.enter_context(client)
+        return self._stack.enter_context(client)
 
+    def _login(self, identity: IdentityStorage) -> Any:
+        """Return the operator's own login."""
+        from azure.identity import DefaultAzureCredential
 
-@contextmanager
-def connected(settings: Settings) -> Iterator[Storage]:
-    """Connect with a connection string, or with the operator's own identity."""
-    logging.getLogger("azure").setLevel(logging.CRITICAL)  # what is logged is raised as well
-    with ExitStack() as stack:
-        credential: TokenCredential | None = None
-        if isinstance(settings.storage, IdentityStorage):
-            from azure.identity import DefaultAzureCredential
-
-            client_id = settings.storage.client_id
-            credential = stack.enter_context(DefaultAzureCredential(managed_identity_client_id=client_id))
-        yield Storage(settings, credential, stack)
+        return self._stack.enter_context(
+            DefaultAzureCredential(managed_identity_client_id=identity.client_id)
+        )

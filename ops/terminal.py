@@ -1,8 +1,45 @@
-"""Makes text safe to print on a terminal."""
+"""Prints on a terminal: a table for people, or one JSON document a line for programs."""
 
 import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+type Row = Mapping[str, str | int | datetime | None]
 
 
 def printable(text: str) -> str:
     """Return a text whose control characters are escaped as JSON escapes them."""
     return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+
+
+def show(rows: Sequence[Row], *, as_json: bool) -> None:
+    """Print rows that have the same keys."""
+    if as_json:
+        lines = [msgspec.json.encode(row).decode() for row in rows]
+    elif rows:
+        heading = [key.replace("_", " ").upper() for key in rows[0]]
+        cells = [heading, *([_cell(value) for value in row.values()] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
+    else:
+        lines = []
+    for line in lines:
+        print(printable(line))
+
+
+def _cell(value: str | int | datetime | None) -> str:
+    match value:
+        case None:
+            return "-"
+        case datetime():
+            return _age(int((datetime.now(UTC) - value).total_seconds()))
+    return printable(str(value))
+
+
+def _age(seconds: int) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length}{unit} ago"
+    return f"{max(0, seconds)}s ago"

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-import pytest
-
 from tests.events import PROJECT
 
 BUDGET = frozenset(
@@ -58,13 +56,13 @@ os._exit(0)
 """
 
 
-def loaded(project_dir: Path) -> frozenset[str]:
+def loaded(project_dir: Path, connection_string: str) -> frozenset[str]:
     """Return the third-party packages that importing the app and handling an event load."""
     event = (PROJECT / "samples" / "sms-received.json").read_text()
     modules = subprocess.run(
         [sys.executable, "-c", _SCRIPT, event],
         cwd=project_dir,
-        env=os.environ | {"PYTHONPATH": ""},
+        env=os.environ | {"OutcomesStorage": connection_string, "PYTHONPATH": ""},
         stdout=subprocess.PIPE,
         check=True,
     ).stdout
@@ -92,21 +90,19 @@ def test_packages_of_azure_are_told_apart() -> None:
     assert frozenset({"azure.core", "azure.storage.queue"}) == packages(modules)
 
 
-@pytest.mark.usefixtures("queues")
-def test_a_cold_start_loads_what_the_budget_names() -> None:
+def test_a_cold_start_loads_what_the_budget_names(azurite: str) -> None:
     """One package more delays the first event; one that is gone should leave the budget."""
-    assert BUDGET == loaded(PROJECT)
+    assert BUDGET == loaded(PROJECT, azurite)
 
 
-@pytest.mark.usefixtures("queues")
-def test_an_import_too_many_is_over_the_budget(tmp_path: Path) -> None:
+def test_an_import_too_many_is_over_the_budget(tmp_path: Path, azurite: str) -> None:
     """An app that imports one more package at its start loads more than the budget names."""
     for package in ("functions", "shared"):
         shutil.copytree(PROJECT / package, tmp_path / package)
     entry_point = (PROJECT / "function_app.py").read_text()
     (tmp_path / "function_app.py").write_text(f"{entry_point}\nimport azure.storage.blob\n")
 
-    assert frozenset({"azure.storage.blob"}) == loaded(tmp_path) - BUDGET
+    assert frozenset({"azure.storage.blob"}) == loaded(tmp_path, azurite) - BUDGET
 
 
 def test_measuring_a_cold_start_costs_it_no_import() -> None:
