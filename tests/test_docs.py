@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from azure.storage.queue import QueueClient
 
+from shared.delivery import Delivery, Fate
 from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
+from shared.telemetry import report
 from tests.events import PROJECT, SAMPLES, golden, sample
 from tools import events_page, generated
 
@@ -172,3 +174,18 @@ def test_every_module_and_file_that_is_run_exists() -> None:
         for name in re.findall(r"(?<![\w./])(?:tests|samples|infra)/\S+", command)
     ]
     assert [] == [name for name in files if not (PROJECT / name.strip("'")).exists()]
+
+
+def test_the_queries_read_the_records_that_the_app_writes(caplog: pytest.LogCaptureFixture) -> None:
+    """Each `parse` of the runbook finds its fields in a record."""
+    delivery = Delivery(function="sms", fate=Fate.RAISED, reason="SinkError", detail="Storage answered 503.")
+    report(delivery, 0.5, None)
+    (record,) = caplog.messages
+    page = (PROJECT / "docs" / "operate.md").read_text(encoding="utf-8")
+    patterns = re.findall(r"\| parse Message with (.*)", page)
+    assert len(patterns) >= 3
+    for pattern in patterns:
+        literals = "".join(
+            re.escape(text) if text else "(.*?)" for text, _ in re.findall(r'"([^"]*)"|([\w:*]+)', pattern)
+        )
+        assert re.fullmatch(literals, record)
