@@ -1,7 +1,7 @@
 # Needs make and Python 3.13; the rest is installed, exactly as locked, in .venv and local/node_modules.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak fuzz bench check sbom package format docs lock
+.PHONY: help setup run test soak fuzz bench check sbom package format golden docs lock
 
 PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
@@ -32,8 +32,9 @@ local/node_modules/.complete: local/package-lock.json | .venv/.complete
 run: setup ## Run the app locally, until Ctrl-C (ARGS: options of `python -m local up`)
 	@exec $(PYTHON) -m local up $(ARGS)
 
+test: export PYTHONDONTWRITEBYTECODE := # tests start many processes, which are slow without bytecode
 test: setup ## Run the tests on all cores, in random order (ARGS: options of pytest)
-	$(PYTHON) -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+	$(PYTHON) -m pytest --numprocesses auto --dist loadscope $(ARGS)
 
 soak: EVENTS := 20000
 soak: SECONDS := 600
@@ -81,6 +82,9 @@ package: setup ## Build in package/ what runs in Azure, its packages for Linux x
 format: setup ## Format the code, and fix what lint can fix
 	$(PYTHON) -m ruff check --fix-only
 	$(PYTHON) -m ruff format
+
+golden: setup ## Write tests/golden/ from the samples and the handlers: read the difference before you commit it
+	$(PYTHON) -m tools.goldens
 
 docs: setup ## Generate schemas/, docs/events.md and, with Bicep, infra/snapshots/
 	$(PYTHON) -m tools.schemas

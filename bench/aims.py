@@ -13,7 +13,7 @@ from bench.figures import (
     Figure,
     Headline,
 )
-from bench.processes import ASYNC_CLIENT, DOCUMENTATION, OURS, SYNC_CLIENT
+from bench.processes import ASYNC_CLIENT, BARE_REQUEST, DOCUMENTATION, OURS, SYNC_CLIENT
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def aims(figures: Sequence[Figure]) -> list[Aim]:
         Aim("own handling of 1.3 KB, us", 60, False, of(OWN_HANDLING)),
         Aim("CPU of (a) / this app", 2.5, True, ratio(WHOLE_EVENT, DOCUMENTATION, OURS)),
         Aim("the same without TLS", 2.5, True, ratio(PLAIN_EVENT, DOCUMENTATION, OURS)),
-        Aim("CPU of (c) / this app", 1.2, True, ratio(WHOLE_EVENT, ASYNC_CLIENT, OURS)),
+        Aim("CPU of (c) / this app", 2.2, True, ratio(WHOLE_EVENT, ASYNC_CLIENT, OURS)),
+        Aim("CPU of this app / (e)", 2.6, False, ratio(WHOLE_EVENT, OURS, BARE_REQUEST)),
         Aim("cold start of this app / (a)", 1, False, ratio(COLD_START, OURS, DOCUMENTATION)),
         Aim("throughput of this app / (b)", 10, True, ratio(THROUGHPUT, OURS, SYNC_CLIENT)),
         Aim("memory growth, MiB", 1, False, of(GROWTH)),

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.processes import PROJECT_DIR
+from shared.payloads import PAYLOADS
 
 SIZES: Mapping[str, int] = {"0.6 KB": 600, "1.3 KB": 1_300, "3 KB": 3_000, "28 KB": 28_000}
 """Bytes; all of them fit into a queue message."""
 
 OVERSIZE = "1 MB"
 """An event that goes to a blob, which only this app does: the alternatives fail."""
-
-_FUNCTIONS = {"sms": "sms", "chat-message": "chat_message", "chat-thread": "chat_thread"}
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,10 @@ def sms(size: int) -> Event:
 def kinds() -> dict[str, Event]:
     """Return the sample of each event type by its name."""
     return {
-        file.stem: Event(_function(file.stem), _compact(json.loads(file.read_text())))
+        file.stem: Event(PAYLOADS[event["eventType"]].family, _compact(event))
         for file in sorted((PROJECT_DIR / "samples").glob("*.json"))
+        for event in [json.loads(file.read_text())]
     }
-
-
-def _function(sample: str) -> str:
-    return next(
-        (function for prefix, function in _FUNCTIONS.items() if sample.startswith(prefix)), "membership"
-    )
 
 
 def _compact(event: object) -> str:

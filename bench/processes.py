@@ -21,6 +21,7 @@ ASYNC_CLIENT = "(c) async client"
 BINDING = "(d) binding, without the host"
 BARE_REQUEST = "(e) bare request"
 EMPTY = "(f) empty function"
+QUEUE_CLIENT = "(g) this app, by QueueClient"
 
 _FOLDERS = {
     DOCUMENTATION: "documentation",
@@ -29,6 +30,7 @@ _FOLDERS = {
     BINDING: "output_binding",
     BARE_REQUEST: "bare_request",
     EMPTY: "empty",
+    QUEUE_CLIENT: "queue_client",
 }
 APPS: Mapping[str, Path] = {
     OURS: PROJECT_DIR,
@@ -36,18 +38,30 @@ APPS: Mapping[str, Path] = {
 }
 """This app, the alternatives, and two floors."""
 
+GIVES_UP: Mapping[str, str] = {
+    DOCUMENTATION: "a connection for each event; messages expire after a week; retries outlast Event Grid",
+    SYNC_CLIENT: "a thread for each write, of which there are few; expiry and retries as (a)",
+    ASYNC_CLIENT: "expiry and retries as (a)",
+    BINDING: "it cannot see a failed write, keep a message longer than a week, or send one over 48 KiB",
+    BARE_REQUEST: "all: no credential, retry, timeout, tracing or error text",
+    EMPTY: "all: it writes nothing",
+    QUEUE_CLIENT: "nothing but time",
+}
+"""What each of them lacks that this app does."""
+
 type Answer = Mapping[str, float]
 
 
-def environment(connection_string: str) -> dict[str, str]:
-    """Return what an app runs with: its storage, no settings of others, and the bytecode of earlier runs."""
+def environment(connection_string: str, packages: Path | None = None) -> dict[str, str]:
+    """Return what an app runs with: its storage, no settings of others, and packages in place of our own."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     trusted = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(tls.authorities()))
     return {
         **inherited,
         **trusted,
         "OutcomesStorage": connection_string,
-        "PYTHONPATH": str(PROJECT_DIR),
+        "PYTHONPATH": os.pathsep.join(map(str, [*([packages] if packages else []), PROJECT_DIR])),
+        **({"PYTHONDONTWRITEBYTECODE": "1"} if packages else {}),
     }
 
 
@@ -73,11 +87,13 @@ def null_storage(latency: float = 0, *, encrypted: bool = True) -> Iterator[str]
 class Child:
     """A process that answers each line of JSON with another, after one to say that it is ready."""
 
-    def __init__(self, module: str, folder: Path, connection_string: str) -> None:
+    def __init__(
+        self, module: str, folder: Path, connection_string: str, packages: Path | None = None
+    ) -> None:
         self._process = Popen(
             [sys.executable, "-m", module],
             cwd=folder,
-            env=environment(connection_string),
+            env=environment(connection_string, packages),
             stdin=PIPE,
             stdout=PIPE,
             text=True,

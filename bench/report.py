@@ -8,13 +8,19 @@ from pathlib import Path
 
 from bench.aims import Aim
 from bench.figures import Figure
+from bench.processes import GIVES_UP
 
 
 def table(figures: Sequence[Figure]) -> str:
     """Return one table for each section, in Markdown: a row for each metric, a column for each app."""
-    return "\n\n".join(
-        f"## {section}\n\n{_section(list(group))}"
-        for section, group in groupby(figures, key=lambda figure: figure.section)
+    lacks = "\n".join(f"- {subject} gives up: {what}" for subject, what in GIVES_UP.items())
+    return (
+        lacks
+        + "\n\n"
+        + "\n\n".join(
+            f"## {section}\n\n{_section(list(group))}"
+            for section, group in groupby(figures, key=lambda figure: figure.section)
+        )
     )
 
 

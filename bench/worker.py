@@ -43,6 +43,7 @@ async def _burst(app: App, function: str, event: str, count: int, in_flight: int
         "rss_kib": memory_kib("VmRSS"),
         "peak_kib": memory_kib("VmHWM"),
         "modules": len(sys.modules),
+        "total_cpu_ms": process_time() * 1000,
     }
 
 

@@ -36,7 +36,7 @@ async def delivery_reported(event: Event[SmsDeliveryReportReceived]) -> Outcome:
     return Outcome.of(event, attributes={"deliveryoutcome": known})
 
 
-# docs/events.md names the source of each.
+# docs/outcomes.md names the source of each.
 _KEYWORDS = {
     **dict.fromkeys(
         ("STOP", "STOPALL", "QUIT", "END", "REVOKE", "OPTOUT", "CANCEL", "UNSUBSCRIBE", "ARRET"), "stop"

@@ -1,6 +1,6 @@
 """Communication identifiers: who takes part, by kind, raw id and member."""
 
-from typing import Any, ClassVar, override
+from typing import Any, override
 
 from shared.model import GaObject
 
@@ -38,7 +38,7 @@ type Member = CommunicationUser | PhoneNumber | MicrosoftTeamsUser | MicrosoftTe
 class CommunicationIdentifier(GaObject, frozen=True, kw_only=True):
     """A participant. Apart from `kind` and `rawId` at most one member is set."""
 
-    text_field: ClassVar[str | None] = "rawId"
+    text_field = "rawId"
 
     raw_id: str
     """The identifier as one string. Compare participants by it."""

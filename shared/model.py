@@ -22,7 +22,8 @@ class OutcomeAttribute(Struct, frozen=True):
     """A CloudEvents extension attribute of an outcome, as its schema and the documentation show it."""
 
     description: str
-    values: tuple[str, ...]
+    values: Mapping[str, str]
+    """The meaning of each value."""
 
 
 class GaObject(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -80,9 +80,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     def encode(self) -> bytes:
         """Return the document as UTF-8 JSON."""
-        own = {name: getattr(self, name) for name in self.__struct_fields__ if name != "extensions"}
-        known = {name: value for name, value in own.items() if value is not UNSET}
-        return msgspec.json.encode({**known, **self.extensions})
+        attributes = {
+            name: value
+            for name in self.__struct_fields__
+            if name not in ("data", "extensions") and (value := getattr(self, name)) is not UNSET
+        }
+        data = {} if self.data is UNSET else {"data": self.data}
+        return msgspec.json.encode({**attributes, **self.extensions, **data})
 
 
 def _checked(attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -55,10 +55,9 @@ async def stack(storage: Azurite) -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
-def stack_queues(stack: Stack) -> Iterator[Queues]:
-    """Return the stack's queues, and empty them after the test."""
-    queues = Queues(
-        stack.connection_string, Settings.from_environ({"OutcomesStorage": stack.connection_string})
-    )
-    yield queues
+def stack_queues(stack: Stack) -> Queues:
+    """Return the stack's queues, which are empty."""
+    settings = Settings.from_environ({"OutcomesStorage": stack.connection_string})
+    queues = Queues(stack.connection_string, settings)
     queues.clear()
+    return queues

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from azure.storage.queue import QueueClient
 
+from functions.sms import _KEYWORDS
 from shared.delivery import Delivery, Fate
 from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
@@ -36,6 +37,13 @@ def test_the_contents_link_every_event_type(event_type: str) -> None:
     """A reader who looks for an event type finds what becomes of it."""
     name = event_type.removeprefix("Microsoft.Communication.")
     assert f"[`{name}`](#{events_page.anchor(PAYLOADS[event_type].outcome_type)})" in PAGE
+
+
+def test_every_sms_keyword_has_its_source() -> None:
+    """Consumers see what makes an opt-out, and who says so."""
+    page = (PROJECT / "docs" / "outcomes.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([A-Z, ]+) \| .*\]\(https://.* \|$", page, re.MULTILINE)
+    assert _KEYWORDS == {word: kind for kind, words in rows for word in words.split(", ")}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -90,12 +98,12 @@ def test_the_consumer_in_python_runs_as_written(azurite: str) -> None:
         assert [] == list(queue.peek_messages())
 
 
-def test_the_page_of_settings_lists_every_setting() -> None:
-    """With the default that the code has."""
+def test_the_page_of_settings_says_which_queues_there_are() -> None:
+    """With the defaults that the code has. A family that is added follows the rule that the page gives."""
     page = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
-    defaults = dict(QUEUE_SETTINGS.values()) | {"DEAD_LETTER_QUEUE": "acs-dead-letter"}
-    for name, default in defaults.items():
-        assert f"| `{name}` | `{default}` |" in page
+    listed = dict(re.findall(r"^\| `([A-Z_]+_QUEUE)` \| `([a-z-]+)` \|", page, re.MULTILINE))
+    assert listed.items() <= {**dict(QUEUE_SETTINGS.values()), "DEAD_LETTER_QUEUE": "acs-dead-letter"}.items()
+    assert {"SMS_QUEUE", "DEAD_LETTER_QUEUE"} <= listed.keys()
     code = "".join(file.read_text() for file in PROJECT.glob("shared/*.py"))
     settings = set(re.findall(r'"([A-Z]+_[A-Z_]+|OutcomesStorage(?:__[A-Za-z]+)?)"', code))
     assert [] == [name for name in settings if f"`{name}`" not in page]

@@ -27,8 +27,6 @@ from shared.settings import Settings
 from tests.events import PROJECT, golden, sample
 from tests.queues import Queues
 
-pytestmark = pytest.mark.xdist_group("identity")  # one Azurite with TLS is enough
-
 CLIENT_ID = "8f1e1f3e-5f0b-4a57-9d0e-0d4a0f0f7a11"
 IDENTITY = {"OutcomesStorage__credential": "managedidentity", "OutcomesStorage__clientId": CLIENT_ID}
 STORAGE = "https://storage.azure.com"

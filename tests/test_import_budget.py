@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
 from tests.events import PROJECT
 
 BUDGET = frozenset(
@@ -56,13 +58,13 @@ os._exit(0)
 """
 
 
-def loaded(project_dir: Path, connection_string: str) -> frozenset[str]:
+def loaded(project_dir: Path) -> frozenset[str]:
     """Return the third-party packages that importing the app and handling an event load."""
     event = (PROJECT / "samples" / "sms-received.json").read_text()
     modules = subprocess.run(
         [sys.executable, "-c", _SCRIPT, event],
         cwd=project_dir,
-        env=os.environ | {"OutcomesStorage": connection_string, "PYTHONPATH": ""},
+        env=os.environ | {"PYTHONPATH": ""},
         stdout=subprocess.PIPE,
         check=True,
     ).stdout
@@ -90,19 +92,21 @@ def test_packages_of_azure_are_told_apart() -> None:
     assert frozenset({"azure.core", "azure.storage.queue"}) == packages(modules)
 
 
-def test_a_cold_start_loads_what_the_budget_names(azurite: str) -> None:
+@pytest.mark.usefixtures("queues")
+def test_a_cold_start_loads_what_the_budget_names() -> None:
     """One package more delays the first event; one that is gone should leave the budget."""
-    assert BUDGET == loaded(PROJECT, azurite)
+    assert BUDGET == loaded(PROJECT)
 
 
-def test_an_import_too_many_is_over_the_budget(tmp_path: Path, azurite: str) -> None:
+@pytest.mark.usefixtures("queues")
+def test_an_import_too_many_is_over_the_budget(tmp_path: Path) -> None:
     """An app that imports one more package at its start loads more than the budget names."""
     for package in ("functions", "shared"):
         shutil.copytree(PROJECT / package, tmp_path / package)
     entry_point = (PROJECT / "function_app.py").read_text()
     (tmp_path / "function_app.py").write_text(f"{entry_point}\nimport azure.storage.blob\n")
 
-    assert frozenset({"azure.storage.blob"}) == loaded(tmp_path, azurite) - BUDGET
+    assert frozenset({"azure.storage.blob"}) == loaded(tmp_path) - BUDGET
 
 
 def test_measuring_a_cold_start_costs_it_no_import() -> None:

@@ -38,10 +38,7 @@ __all__ = [  # the end-to-end tests run here once more, with this module's stack
     "test_an_event_comes_out_as_its_outcome",
 ]
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.xdist_group("package"),  # built once
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UPLOADED = {"function_app.py", "functions", "host.json", "requirements.txt", "shared"}
 PACKAGES = Path(".python_packages", "lib", "site-packages")
@@ -149,8 +146,33 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "bin" / "python")
 
 
+@pytest.fixture(scope="module")
+def loaded(package: Path, python: str) -> list[Path]:
+    """Import all that the deployed files import anywhere; the files of what is loaded then.
+
+    Python keeps their bytecode for the tests that start the package.
+    """
+    modules = {".".join(file.relative_to(PROJECT).with_suffix("").parts) for file in DEPLOYED}
+    script = f"""
+import importlib, json, sys
+for name in {sorted(modules.union(*map(imports, DEPLOYED)))}:
+    importlib.import_module(name)
+print(json.dumps([module.__file__ for module in sys.modules.values() if getattr(module, "__file__", None)]))
+"""
+    env = os.environ | {"PYTHONPATH": str(package / PACKAGES), "PYTHONDONTWRITEBYTECODE": ""}
+    run = subprocess.run(
+        [python, "-c", script], cwd=package, env=env, check=True, timeout=60, stdout=subprocess.PIPE
+    )
+    return [Path(file) for file in json.loads(run.stdout)]
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(storage: Azurite, package: Path, python: str) -> AsyncIterator[Stack]:
+async def stack(
+    storage: Azurite,
+    package: Path,
+    python: str,
+    loaded: list[Path],  # noqa: ARG001 - starts are slow without the bytecode that it leaves
+) -> AsyncIterator[Stack]:
     """Run the local stack with the package alone."""
     with pytest.MonkeyPatch.context() as machine:
         machine.setattr(sys, "executable", python)
@@ -159,32 +181,16 @@ async def stack(storage: Azurite, package: Path, python: str) -> AsyncIterator[S
             yield running
 
 
-def loaded(names: set[str], package: Path, python: str) -> list[Path]:
-    """Import modules from the package; the files of all that are loaded then."""
-    script = f"""
-import importlib, json, sys
-for name in {sorted(names)}:
-    importlib.import_module(name)
-print(json.dumps([module.__file__ for module in sys.modules.values() if getattr(module, "__file__", None)]))
-"""
-    env = os.environ | {"PYTHONPATH": str(package / PACKAGES)}
-    command = [python, "-B", "-c", script]
-    run = subprocess.run(command, cwd=package, env=env, check=True, timeout=60, stdout=subprocess.PIPE)
-    return [Path(file) for file in json.loads(run.stdout)]
-
-
-async def test_whatever_is_imported_is_in_the_package(package: Path, python: str) -> None:
-    """What is imported only where a setting asks for it, too; only the standard library is the machine's."""
-    modules = {".".join(file.relative_to(PROJECT).with_suffix("").parts) for file in DEPLOYED}
-    found = loaded(modules.union(*map(imports, DEPLOYED)), package, python)
+async def test_whatever_is_imported_is_in_the_package(package: Path, loaded: list[Path]) -> None:
+    """Only the standard library is the machine's."""
     standard = sysconfig.get_path("stdlib")
     assert [] == [
-        file for file in found if not (file.is_relative_to(package) or file.is_relative_to(standard))
+        file for file in loaded if not (file.is_relative_to(package) or file.is_relative_to(standard))
     ]
-    assert {package / file.relative_to(PROJECT) for file in DEPLOYED} <= set(found)
+    assert {package / file.relative_to(PROJECT) for file in DEPLOYED} <= set(loaded)
 
 
-@pytest.mark.parametrize(("parent", "module"), [(PACKAGES, "azure.storage"), (Path(), "shared")])
+@pytest.mark.parametrize(("parent", "module"), [(PACKAGES, "azure.core"), (Path(), "shared")])
 async def test_what_the_package_lacks_is_found_nowhere_else(
     parent: Path, module: str, package: Path, python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,7 +70,7 @@ class _Example(msgspec.Struct, frozen=True):
     def shape(self) -> str:
         """In what the sample differs from the others of its type."""
         _, _, shape = self.path.stem.partition(".")
-        return shape.replace("-", " ") or "as in 2020"
+        return shape.replace("-", " ")
 
 
 def page() -> str:
@@ -130,7 +130,8 @@ def _facts(payload: type[Payload]) -> str:
         for name, scope in payload.event_types.items()
     ]
     attributes = [
-        f"- Attribute `{name}`: {' or '.join(map(_code, attribute.values))}. {attribute.description}\n"
+        f"- Attribute `{name}`: {attribute.description}\n"
+        + "".join(f"  - `{value}`: {meaning}\n" for value, meaning in attribute.values.items())
         for name, attribute in payload.outcome_attributes.items()
     ]
     schema = f"{payload.outcome_type}.json"

@@ -11,6 +11,7 @@ from shared.model import GaObject, OutcomeAttribute, Payload
 class _Sms(Payload, frozen=True, kw_only=True):
     family: ClassVar[str] = "sms"
 
+    message_id: str | None = None
     from_: str = field(name="from")
     """Digits with or without `+`, an alphanumeric sender or a short code."""
     to: str
@@ -29,11 +30,11 @@ class SmsReceived(_Sms, frozen=True, kw_only=True):
     outcome_type = "acs.sms.received"
     outcome_attributes = {
         "smskeyword": OutcomeAttribute(
-            "The kind of the SMS keyword that is the whole message.", ("stop", "start", "help")
+            "The kind of the keyword that is the whole message.",
+            {"stop": "Opt-out.", "start": "Opt-in after an opt-out.", "help": "Request for help."},
         )
     }
 
-    message_id: str | None = None
     message: str
     segment_count: int | None = None
     """The number of SMS segments of the text. ACS has sent it since 2025."""
@@ -53,7 +54,10 @@ class SmsDeliveryReportReceived(_Sms, frozen=True, kw_only=True):
     event_types = {"Microsoft.Communication.SMSDeliveryReportReceived": None}
     outcome_type = "acs.sms.delivery-reported"
     outcome_attributes = {
-        "deliveryoutcome": OutcomeAttribute("The delivery status.", ("delivered", "failed", "unknown"))
+        "deliveryoutcome": OutcomeAttribute(
+            "The delivery status, reduced to three.",
+            {"delivered": "`Delivered`.", "failed": "`Failed`.", "unknown": "Any other status."},
+        )
     }
 
     message_id: str
