@@ -14,7 +14,10 @@ from msgspec.structs import FieldInfo, fields
 from shared.envelope import LONGEST_ATTRIBUTE, DecodeError, Envelope, convert, invalid, utc_time
 from shared.model import Formerly, GaObject, Payload, Scope
 
-type Reader = Callable[[Any, str], tuple[Any, Any]]
+type _Path = str | tuple[_Path, str | int]
+"""A JSON path that becomes text only if it is needed: what it leads from, and a key or an index."""
+
+type Reader = Callable[[Any, _Path], tuple[Any, Any]]
 """Takes a JSON value and its JSON path. Returns the value in the GA shape, and typed. Raises DecodeError."""
 
 UNREADABLE = "unreadable"
@@ -33,6 +36,8 @@ class Event[P: Payload](msgspec.Struct, frozen=True, kw_only=True):
     """RFC 3339 in UTC; None where the event has no readable time."""
     scope: Scope | None
     """Whose view of a chat change this is; None for SMS."""
+    partition_key: str
+    change_key: str | None
     data: P
     ga_data: dict[str, Any]
     """`data` as JSON in the GA shape, with the fields that this version does not know as they came."""
@@ -45,8 +50,9 @@ def decode[P: Payload](envelope: Envelope, payload_type: type[P]) -> Event[P]:
     one counts: the present name before the former one, the GA spelling before others. What is not used is
     kept under `unreadable` in the object that it came from, unless it only repeats what is used.
     """
-    ga_data, data = _reader(payload_type)(envelope.data, "$.data")
-    if max(len(data.partition_key), len(data.change_key or "")) > LONGEST_ATTRIBUTE:
+    ga_data, data = _reader(payload_type)(envelope.data, ("$", "data"))
+    partition_key, change_key = data.partition_key, data.change_key
+    if len(partition_key) > LONGEST_ATTRIBUTE or len(change_key or "") > LONGEST_ATTRIBUTE:
         raise invalid("The identifiers are too long for a queue message", "$.data")
     return Event(
         id=envelope.id,
@@ -55,6 +61,8 @@ def decode[P: Payload](envelope: Envelope, payload_type: type[P]) -> Event[P]:
         subject=envelope.subject,
         time=envelope.time,
         scope=payload_type.event_types[envelope.type],
+        partition_key=partition_key,
+        change_key=change_key,
         data=data,
         ga_data=ga_data,
     )
@@ -84,6 +92,7 @@ class _ObjectReader:
     def __init__(self, struct: type[GaObject]) -> None:
         self._struct = struct
         self._fields = [_field(struct, info) for info in fields(struct) if info.name != UNREADABLE]
+        self._required = [field for field in self._fields if field.required]
         self._by_key = {
             name.lower(): field
             for field in self._fields
@@ -91,11 +100,11 @@ class _ObjectReader:
             if name
         }
 
-    def __call__(self, value: Any, path: str) -> tuple[dict[str, Any], GaObject]:
+    def __call__(self, value: Any, path: _Path) -> tuple[dict[str, Any], GaObject]:
         if isinstance(value, str) and self._struct.text_field is not None:
             value = {self._struct.text_field: value}
         if not isinstance(value, dict):
-            convert(value, dict, path)
+            convert(value, dict, _text(path))
         candidates, rest = self._candidates(value)
         unreadable = {UNREADABLE: rest.pop(UNREADABLE)} if UNREADABLE in rest else {}
         ga: dict[str, Any] = {}
@@ -103,27 +112,33 @@ class _ObjectReader:
         errors: dict[str, DecodeError] = {}
         spare: list[tuple[_Field, _Candidate]] = []
         for field in self._fields:
-            for key, item in candidates.get(field.name, ()):
+            if field.name not in candidates:
+                continue
+            if len(candidates[field.name]) > 1:
+                candidates[field.name].sort(key=field.preference)
+            for key, item in candidates[field.name]:
                 if field.name in values:
                     spare.append((field, (key, item)))
                     continue
                 try:
-                    ga[field.wire_name], values[field.name] = field.read(item, f"{path}.{field.wire_name}")
+                    ga[field.wire_name], values[field.name] = field.read(item, (path, field.wire_name))
                 except DecodeError as error:
                     if not field.is_object or _scalars(item):  # else it is a placeholder, and means absent
                         errors.setdefault(field.name, error)
                         unreadable[key] = item
         completed = self._struct.complete(values)
         if completed is not values:
-            dropped = [field for field in self._fields if field.name in values.keys() - completed.keys()]
-            spare += [(field, item) for field in dropped for item in candidates[field.name]]
+            if dropped := values.keys() - completed.keys():
+                gone = [field for field in self._fields if field.name in dropped]
+                spare += [(field, candidate) for field in gone for candidate in candidates[field.name]]
             ga = self._completed(ga, values, completed)
-        for field in self._fields:
-            if field.required and field.name not in completed:
-                raise errors.get(field.name) or invalid(
-                    "A required field is missing", f"{path}.{field.wire_name}"
+        for field in self._required:
+            if field.name not in completed:
+                raise errors.get(field.name) or _invalid(
+                    "A required field is missing", (path, field.wire_name)
                 )
-        unreadable |= _unused(spare, ga)
+        if spare:
+            unreadable |= _unused(spare, ga)
         if unreadable:
             rest[UNREADABLE] = dict(sorted(unreadable.items()))
         if rest:
@@ -131,7 +146,7 @@ class _ObjectReader:
         return ga, self._struct(**completed, unreadable=unreadable or None)
 
     def _candidates(self, value: dict[str, Any]) -> tuple[dict[str, list[_Candidate]], dict[str, Any]]:
-        """Return what arrived for each field, the best first, and the keys that belong to no field."""
+        """Return what arrived for each field, and the keys that belong to no field."""
         found: dict[str, list[_Candidate]] = {}
         rest: dict[str, Any] = {}
         for key, item in value.items():
@@ -140,9 +155,6 @@ class _ObjectReader:
                 rest[key] = item
             elif item is not None:
                 found.setdefault(field.name, []).append((key, item))
-        for field in self._fields:
-            if len(found.get(field.name, ())) > 1:
-                found[field.name].sort(key=field.preference)
         return found, rest
 
     def _completed(
@@ -219,33 +231,50 @@ def _reader(hint: Any) -> Reader:
 
 
 def _list_reader(read: Reader) -> Reader:
-    def read_list(value: Any, path: str) -> tuple[list[Any], list[Any]]:
+    def read_list(value: Any, path: _Path) -> tuple[list[Any], list[Any]]:
         if not isinstance(value, list):
-            convert(value, list, path)
-        pairs = [read(item, f"{path}[{index}]") for index, item in enumerate(value)]
+            convert(value, list, _text(path))
+        pairs = [read(item, (path, index)) for index, item in enumerate(value)]
         return [ga for ga, _ in pairs], [typed for _, typed in pairs]
 
     return read_list
 
 
 def _value_reader(hint: Any) -> Reader:
-    def read_value(value: Any, path: str) -> tuple[Any, Any]:
-        return value, convert(value, hint, path)
+    def read_value(value: Any, path: _Path) -> tuple[Any, Any]:
+        try:
+            return value, msgspec.convert(value, hint)
+        except msgspec.ValidationError:
+            return value, convert(value, hint, _text(path))
 
     return read_value
 
 
-def _integer(value: Any, path: str) -> tuple[int, int]:
+def _integer(value: Any, path: _Path) -> tuple[int, int]:
     """Read a number of 64 bits. ACS sends some as strings."""
-    number = convert(value, _INT64, path, strict=False)
+    try:
+        number = msgspec.convert(value, _INT64, strict=False)
+    except msgspec.ValidationError:
+        number = convert(value, _INT64, _text(path), strict=False)
     return number, number
 
 
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-def _time(value: Any, path: str) -> tuple[str, datetime]:
+def _time(value: Any, path: _Path) -> tuple[str, datetime]:
     text = utc_time(value)
     if text is None:
-        raise invalid("Expected an RFC 3339 time", path)
+        raise _invalid("Expected an RFC 3339 time", path)
     return text, msgspec.convert(text, datetime)
+
+
+def _text(path: _Path) -> str:
+    if isinstance(path, str):
+        return path
+    parent, step = path
+    return f"{_text(parent)}[{step}]" if isinstance(step, int) else f"{_text(parent)}.{step}"
+
+
+def _invalid(fault: str, path: _Path) -> DecodeError:
+    return invalid(fault, _text(path))

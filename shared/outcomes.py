@@ -22,16 +22,16 @@ type Attribute = str | int | bool
 """The value of a CloudEvents extension attribute."""
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One CloudEvents document; consumers deduplicate on (`source`, `id`)."""
 
-    specversion: str = "1.0"
+    specversion: str
     id: str
     source: str
     type: str
     subject: str | UnsetType = UNSET
     time: str | UnsetType = UNSET
-    datacontenttype: str = "application/json"
+    datacontenttype: str
     dataschema: str | UnsetType = UNSET
     eventtype: str | UnsetType = UNSET
     scope: str | UnsetType = UNSET
@@ -63,6 +63,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"a part should have at most {LONGEST_ATTRIBUTE} characters")
         payload = event.data
         return cls(
+            specversion="1.0",
+            datacontenttype="application/json",
             id=f"{event.id}:{payload.outcome_type}" + (f":{part}" if part else ""),
             source=event.source,
             type=payload.outcome_type,
@@ -71,8 +73,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             dataschema=schema_of(payload.outcome_type, payload.schema_version) if data is None else UNSET,
             eventtype=event.type,
             scope=_or_unset(event.scope),
-            changekey=_or_unset(payload.change_key),
-            partitionkey=payload.partition_key,
+            changekey=_or_unset(event.change_key),
+            partitionkey=event.partition_key,
             sequence=_sortable(payload.sequence),
             data=event.ga_data if data is None else data,
             extensions=_checked(attributes or {}),
@@ -80,13 +82,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     def encode(self) -> bytes:
         """Return the document as UTF-8 JSON."""
-        attributes = {
-            name: value
-            for name in self.__struct_fields__
-            if name not in ("data", "extensions") and (value := getattr(self, name)) is not UNSET
-        }
-        data = {} if self.data is UNSET else {"data": self.data}
-        return msgspec.json.encode({**attributes, **self.extensions, **data})
+        if not self.extensions:
+            return msgspec.json.encode(self)
+        attributes = msgspec.json.encode(msgspec.structs.replace(self, data=UNSET, extensions={}))
+        parts = [attributes[:-1], msgspec.json.encode(self.extensions)[1:-1]]
+        if self.data is not UNSET:
+            parts.append(b'"data":' + msgspec.json.encode(self.data))
+        return b",".join(parts) + b"}"
 
 
 def _checked(attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
@@ -145,6 +147,8 @@ def dead_letter(text: str, document: Any, *, function: str, error: DecodeError) 
     digest = hashlib.sha256(safe_text).hexdigest()[:32]
     original = safe_text.decode() if document is UNSET else msgspec.Raw(safe_text)
     return Outcome(
+        specversion="1.0",
+        datacontenttype="application/json",
         id=f"{event_id or 'unknown'}:{DEAD_LETTER_TYPE}:{digest}",
         source=text_at(document, "topic", "source") or UNKNOWN_SOURCE,
         type=DEAD_LETTER_TYPE,
