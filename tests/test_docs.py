@@ -197,3 +197,9 @@ def test_the_queries_read_the_records_that_the_app_writes(caplog: pytest.LogCapt
             re.escape(text) if text else "(.*?)" for text, _ in re.findall(r'"([^"]*)"|([\w:*]+)', pattern)
         )
         assert re.fullmatch(literals, record)
+
+
+def test_the_handler_in_the_readme_is_one_that_is_tested() -> None:
+    """The code of docs/extending.md is applied to a copy of the project, and run."""
+    (handler,) = code_blocks("README.md", "python")
+    assert handler in code_blocks("docs/extending.md", "python")
