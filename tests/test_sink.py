@@ -529,7 +529,7 @@ async def test_an_azurite_that_is_too_old_is_named(tmp_path: Path) -> None:
         with pytest.raises(SinkError) as refused:
             await sink.write("acs-sms", [OUTCOME])
         ops = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ops", "queues"),
+            *(sys.executable, "-m", "ops", "dead-letters", "list"),
             cwd=PROJECT,
             env=os.environ | {"OutcomesStorage": connection},
             stderr=PIPE,
