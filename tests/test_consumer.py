@@ -211,6 +211,14 @@ UNREADABLE: dict[str, tuple[str, str]] = {
     "an id that is no text": (json.dumps(golden("sms-received") | {"id": 1}), "not a CloudEvent"),
     "another type": (json.dumps(golden("chat-message-received")), "No function handles"),
     "another container": (json.dumps(golden("sms-received") | REFERENCE), "not in the container"),
+    "a reference with more after it": (
+        json.dumps(golden("sms-received") | {"dataref": REFERENCE["dataref"] + "?x"}),
+        "not in the container",
+    ),
+    "a reference that is no text": (
+        json.dumps(golden("sms-received") | {"dataref": 5}),
+        "not in the container",
+    ),
     "a blob that is gone": (json.dumps(golden("sms-received") | REFERENCE), "is missing"),
 }
 
@@ -219,7 +227,7 @@ UNREADABLE: dict[str, tuple[str, str]] = {
 def test_what_is_no_outcome_is_set_aside(case: str, consumer: Consumer) -> None:
     """At once, with the reason in the log and nothing of the message in it, and it never expires."""
     text, reason = UNREADABLE[case]
-    if case == "a blob that is gone":
+    if case.startswith("a "):
         text = text.replace("CONTAINER", consumer.oversize)
     (record,) = consumer.take_text("sms", encoded(text))
     (message,) = consumer.messages("sms", "-set-aside")
