@@ -24,6 +24,7 @@ from bench.processes import (
     null_storage,
 )
 from local import azurite, host
+from local.journal import Journal
 from local.ports import HOST, free_block
 from local.worker_process import Worker
 
@@ -111,7 +112,7 @@ async def _serving(folder: Path, storage: str, log: int) -> AsyncIterator[int]:
         return worker
 
     try:
-        async with host.serving(current, 0, print) as port:
+        async with host.serving(current, 0, Journal(print)) as port:
             yield port
     finally:
         await worker.stop()

@@ -15,7 +15,7 @@ from aiohttp import web
 from local import web_server
 from local.errors import AppNotLoadedError
 from local.host_json import compact, first_value
-from local.web_server import Report
+from local.journal import HEADER, Delivery, Journal
 from ops.terminal import printable
 
 PATH = "/runtime/webhooks/EventGrid"
@@ -59,7 +59,7 @@ class _RefusedError(Exception):
         self.text = text
 
 
-def application(current_app: CurrentApp, report: Report) -> web.Application:
+def application(current_app: CurrentApp, journal: Journal) -> web.Application:
     """Return the endpoint, delivering to whatever app is current at each request."""
 
     async def event_grid(request: web.Request) -> web.Response:
@@ -67,26 +67,26 @@ def application(current_app: CurrentApp, report: Report) -> web.Application:
             raise web.HTTPNotFound
         body = await request.read()
         try:
-            return await _answer(request, body, await current_app())
+            return await _answer(request, body, await current_app(), journal)
         except AppNotLoadedError:
-            return web.Response(status=404)
+            return _refuse(journal, request, body, _RefusedError(404, "the app does not load"))
         except _RefusedError as error:
-            report(printable(f"{error.status} {request.method} {request.path}: {error}"))
-            return web.Response(status=error.status, text=error.text or None)
+            journal.report(printable(f"{error.status} {request.method} {request.path}: {error}"))
+            return _refuse(journal, request, body, error)
 
     routes = [web.route(verb, "/runtime/webhooks/{extension}{extra:(/.*)?}", event_grid) for verb in _VERBS]
     return web_server.application(
         [*routes, web.get("/", _home)],
-        report,
+        journal.report,
         use=f"events are posted to {PATH}?functionName=NAME",
         body_limit=BODY_LIMIT,
     )
 
 
 @asynccontextmanager
-async def serving(current_app: CurrentApp, port: int, report: Report) -> AsyncIterator[int]:
+async def serving(current_app: CurrentApp, port: int, journal: Journal) -> AsyncIterator[int]:
     """Serve the endpoint until the context ends; 0 takes any free port. Yields the port."""
-    async with web_server.serving(application(current_app, report), port) as bound_port:
+    async with web_server.serving(application(current_app, journal), port) as bound_port:
         yield bound_port
 
 
@@ -94,7 +94,7 @@ async def _home(_: web.Request) -> web.Response:
     return web.Response(text=f"The app's local host is up. Events go to {PATH}?functionName=NAME\n")
 
 
-async def _answer(request: web.Request, body: bytes, app: Invoker) -> web.Response:
+async def _answer(request: web.Request, body: bytes, app: Invoker, journal: Journal) -> web.Response:
     if request.content_type == _MULTIPART:
         raise _RefusedError(500, _form_warning(request))
     function = ",".join(request.query.getall("functionName", []))
@@ -107,7 +107,7 @@ async def _answer(request: web.Request, body: bytes, app: Invoker) -> web.Respon
         case "subscriptionvalidation":
             return _validate(_text(request, body))
         case "notification":
-            return await _deliver(_text(request, body), function, app)
+            return await _deliver(request, _text(request, body), function, app, journal)
         case "unsubscribe":
             return web.Response(status=202)
     raise _RefusedError(
@@ -156,20 +156,57 @@ def _code(content: Any) -> object:
     return (json.loads(data) if isinstance(data, str) else data)["validationCode"]
 
 
-async def _deliver(text: str, function: str, app: Invoker) -> web.Response:
+async def _deliver(
+    request: web.Request, text: str, function: str, app: Invoker, journal: Journal
+) -> web.Response:
     """Invoke the function once for each event, all at once; one failure fails the delivery."""
     try:
         events = _events(text)
     except ValueError as error:
         raise _RefusedError(500, str(error)) from None
+    objects = [event for event in events if event.startswith("{")]
+    known = _known(request, journal) if len(events) == 1 else None
+    deliveries = [known or journal.begun(event, function) for event in objects]
+    for delivery, event in zip(deliveries, objects, strict=True):
+        delivery.event = event
     # All are started before the first await, during which the app could be replaced.
-    started = [app.invoke(function, event) for event in events if event.startswith("{")]
-    errors = await asyncio.gather(*started)
-    if len(started) < len(events):
+    errors = await asyncio.gather(*(_invoke(app, function, delivery) for delivery in deliveries))
+    for delivery, failure in zip(deliveries, errors, strict=True):
+        delivery.attempts[-1].error = failure
+        if known is None:
+            journal.end(delivery, 202 if failure is None else 500)
+    if len(objects) < len(events):
         raise _RefusedError(500, "an element of the array is not a JSON object")
-    if any(error is not None for error in errors):
+    if any(failure is not None for failure in errors):
         return web.Response(status=500, text=f"Exception while executing function: Functions.{function}")
     return web.Response(status=202)
+
+
+def _invoke(app: Invoker, function: str, delivery: Delivery) -> Awaitable[str | None]:
+    if delivery.attempts[-1].fault == "function-fails":
+        return _failed()
+    return app.invoke(function, delivery.event)
+
+
+async def _failed() -> str:
+    return "made to fail"
+
+
+def _known(request: web.Request, journal: Journal) -> Delivery | None:
+    """Return the delivery that this machine's Event Grid, or its page, has made the request for."""
+    number = request.headers.get(HEADER, "")
+    return journal.under_way.get(int(number)) if number.isdecimal() else None
+
+
+def _refuse(journal: Journal, request: web.Request, body: bytes, error: _RefusedError) -> web.Response:
+    """Note a refusal, and answer it."""
+    if delivery := _known(request, journal):
+        delivery.attempts[-1].error = str(error)
+    elif body:
+        delivery = journal.begun(body.decode(errors="replace"), request.query.get("functionName"))
+        delivery.attempts[-1].error = str(error)
+        journal.end(delivery, error.status)
+    return web.Response(status=error.status, text=error.text or None)
 
 
 def _events(text: str) -> list[str]:

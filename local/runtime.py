@@ -7,21 +7,26 @@ from collections.abc import Collection, Mapping
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from azure_functions_runtime import handle_event, start_threadpool_executor
-from azure_functions_runtime.bindings.datumdef import Datum
 from azure_functions_runtime.bindings.meta import load_binding_registry
-from azure_functions_runtime.native_invocation import invocation_request_native
 
-# The protobuf messages that indexing asks for; the numbers are those of the real one's enumerations.
+# The protobuf messages that indexing and invoking ask for; the numbers are those of the real enumerations.
 _PROTOS = SimpleNamespace(
     BindingInfo=type("BindingInfo", (SimpleNamespace,), {"undefined": 0, "in": 0, "out": 1, "inout": 2}),
+    InvocationResponse=SimpleNamespace,
+    RpcException=SimpleNamespace,
     RpcFunctionMetadata=SimpleNamespace,
+    StatusResult=type("StatusResult", (SimpleNamespace,), {"Failure": 0, "Success": 1}),
 )
 
 
 class App:
-    """The app in a folder, indexed as the cloud's worker does; one in a process."""
+    """The app in a folder, indexed and invoked as Azure's worker does it on this version of Python.
+
+    A process can have only one.
+    """
 
     def __init__(self, folder: Path, trace_parent: str = "") -> None:
         handle_event.protos = _PROTOS
@@ -31,7 +36,7 @@ class App:
         self._ids = {function.name: function.function_id for function in handle_event._metadata_result or ()}
         if not self._ids:
             raise RuntimeError(f"no function found in {folder / 'function_app.py'}")
-        self._trace_parent = trace_parent
+        self._trace = SimpleNamespace(trace_parent=trace_parent, trace_state="", attributes={})
         self._invocations = count(1)
 
     @property
@@ -47,11 +52,25 @@ class App:
         """
         function_id = self._ids[function]
         (argument,) = handle_event._functions.get_function(function_id).input_types
-        succeeded, _, _, error, _ = await invocation_request_native(
-            str(next(self._invocations)),
-            function_id,
-            [(argument, Datum(event, kind))],
-            {key: Datum(value, "json") for key, value in (metadata or {}).items()},
-            trace_parent=self._trace_parent,
+        invocation = SimpleNamespace(
+            invocation_id=str(next(self._invocations)),
+            function_id=function_id,
+            input_data=[_OneOf("data", data=_OneOf(kind, **{kind: event}), name=argument)],
+            trigger_metadata={key: _OneOf("json", json=value) for key, value in (metadata or {}).items()},
+            trace_context=self._trace,
+            retry_context=SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
         )
-        return None if succeeded else str(error)
+        response = await handle_event.invocation_request(
+            SimpleNamespace(request=SimpleNamespace(invocation_request=invocation))
+        )
+        if response.result.status == _PROTOS.StatusResult.Success:
+            return None
+        return str(response.result.exception.message)
+
+
+class _OneOf(SimpleNamespace):
+    """A protobuf message of which one field is set."""
+
+    def __init__(self, field: str, **fields: Any) -> None:
+        super().__init__(**fields)
+        self.WhichOneof = lambda _: field

@@ -1,157 +1,92 @@
-"""Sends events: to the local Event Grid as a publisher, or to a function as Event Grid would."""
+"""Sends samples and files through the running stack, and waits for what becomes of them."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from io import BytesIO
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Self
 
 import aiohttp
-from azure.core.credentials import AzureKeyCredential
-from azure.core.exceptions import AzureError, HttpResponseError
-from azure.eventgrid.aio import EventGridPublisherClient
 
 from local.errors import LocalError
-from local.event_schemas import Event, is_cloudevent, to_cloudevent
-from local.stack import PROJECT_DIR, endpoint, event_grid_endpoint
-from shared.payloads import PAYLOADS
+from local.ports import HOST
 
-SAMPLES_DIR = PROJECT_DIR / "samples"
-
-RESPONSE_SECONDS = 60.0
+SAMPLES_DIR = Path(__file__).parent.parent / "samples"
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """A request to make of a function."""
-
-    label: str
-    function: str
-    body: bytes
-    content_type: str = "application/json"
+def samples() -> dict[str, str]:
+    """Return the samples' texts by their names, those of one per event type first."""
+    files = [*sorted(SAMPLES_DIR.glob("*.json")), *sorted(SAMPLES_DIR.glob("shapes/*.json"))]
+    return {file.stem: file.read_text() for file in files}
 
 
 def sample_names() -> list[str]:
+    """Return the names of the samples, of one per event type."""
     return sorted(file.stem for file in SAMPLES_DIR.glob("*.json"))
 
 
-def events(name: str, *, cloudevents: bool) -> list[Event]:
-    """Return the events of a sample or a file, each of which has a function. Raises LocalError."""
-    found = _events(*_read(name))
-    for event in found:
-        _function_for(event)
-    return [to_cloudevent(event) if cloudevents else event for event in found]
-
-
-def deliveries(name: str, *, cloudevents: bool, function: str | None) -> list[Delivery]:
-    """Return the deliveries of a sample or a file, one per event; untouched where a function is named."""
-    file, body = _read(name)
-    if function is not None:
-        return [Delivery(name, function, body)]
-    return [_delivery(name, event, cloudevents=cloudevents) for event in _events(file, body)]
-
-
-def publisher(port: int) -> EventGridPublisherClient:
-    """Return Microsoft's client for the local Event Grid, which takes any key."""
-    return EventGridPublisherClient(
-        event_grid_endpoint(port),
-        AzureKeyCredential("local"),
-        retry_total=0,
-        connection_timeout=5,
-        read_timeout=RESPONSE_SECONDS,
-    )
-
-
-async def publish(client: EventGridPublisherClient, event: Event, port: int) -> tuple[int, str]:
-    """Publish an event, and return the HTTP status and text of the answer. Raises LocalError."""
+def texts(name: str, *, whole: bool) -> Iterator[str]:
+    """Yield the events of a sample or a file, or its whole text as it is. Raises LocalError."""
+    text = _read(name)
+    if whole:
+        yield text
+        return
     try:
-        await client.send(dict(event))
-    except AzureError as error:
-        # The client's error for a 404, which no Event Grid answers, has no status.
-        if isinstance(error, HttpResponseError) and error.status_code:
-            return error.status_code, error.message
-        raise LocalError(
-            f"no Event Grid on port {port}: start it with `python -m local up`, choose with "
-            "--event-grid-port, or send to the function itself with --direct"
-        ) from None
-    return 200, ""
-
-
-async def post(session: aiohttp.ClientSession, delivery: Delivery, port: int) -> tuple[int, str]:
-    """Deliver, and return the HTTP status and text of the answer. Raises LocalError."""
-    try:
-        async with session.post(
-            endpoint(port),
-            params={"functionName": delivery.function},
-            headers={"aeg-event-type": "Notification", "Content-Type": delivery.content_type},
-            data=BytesIO(delivery.body),
-        ) as response:
-            return response.status, await response.text()
-    except aiohttp.ClientConnectionError:
-        raise LocalError(
-            f"nothing answers on port {port}: start it with `python -m local up`, or choose with --port"
-        ) from None
-    except TimeoutError:
-        raise LocalError(f"no answer within {RESPONSE_SECONDS:.0f} seconds on port {port}") from None
-
-
-def session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=RESPONSE_SECONDS))
-
-
-def _read(name: str) -> tuple[Path, bytes]:
-    file = _find(name)
-    try:
-        return file, file.read_bytes()
-    except OSError as error:
-        raise LocalError(f"cannot read {file}: {error.strerror}") from None
-
-
-def _find(name: str) -> Path:
-    sample = SAMPLES_DIR / f"{name}.json"
-    if sample.is_file():
-        return sample
-    if Path(name).is_file():
-        return Path(name)
-    raise LocalError(
-        f"no sample or file named {name!r}; the samples are: {', '.join(sample_names()) or 'none'}"
-    )
-
-
-def _events(file: Path, body: bytes) -> list[Event]:
-    try:
-        content = json.loads(body)
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise LocalError(f"{file} is not JSON ({error}); --function NAME sends it as it is") from None
-    found = content if isinstance(content, list) else [content]
-    if not found or not all(isinstance(event, dict) for event in found):
-        what = "something that is no JSON object" if found else "no event"
-        raise LocalError(f"{file} holds {what}; --function NAME sends it as it is")
-    return found
+        raise LocalError(f"{name} is not JSON ({error}); --function NAME sends it as it is") from None
+    events = content if isinstance(content, list) else [content]
+    if not events:
+        raise LocalError(f"{name} holds no event; --function NAME sends it as it is")
+    yield from map(json.dumps, events)
 
 
-def _delivery(label: str, event: Event, *, cloudevents: bool) -> Delivery:
-    function = _function_for(event)
-    if cloudevents or is_cloudevent(event):
-        return Delivery(label, function, _encode(to_cloudevent(event)), "application/cloudevents+json")
-    return Delivery(label, function, _encode([event]))
+class Client:
+    """A client of the stack whose Event Grid is on a port."""
 
-
-def _encode(content: object) -> bytes:
-    return json.dumps(content).encode()
-
-
-def _function_for(event: Event) -> str:
-    event_type = event.get("eventType", event.get("type"))
-    payload = PAYLOADS.get(event_type) if isinstance(event_type, str) else None
-    if payload is None:
-        raise LocalError(
-            f"no function takes events of type {event_type!r}; say which should get it with --function NAME"
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._http = aiohttp.ClientSession(
+            f"http://{HOST}:{port}",
+            timeout=aiohttp.ClientTimeout(total=None),  # a handler may be at a breakpoint
         )
-    return payload.family
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.close()
+
+    async def send(self, **sending: object) -> list[int]:
+        """Send an event, and return the numbers of its deliveries. Raises LocalError."""
+        answer = await self._ask("POST", "/api/send", sending)
+        return list(answer["deliveries"])
+
+    async def told(self, number: int) -> dict[str, Any]:
+        """Return a delivery, when it is known what becomes of it. Raises LocalError."""
+        return await self._ask("GET", f"/api/events/{number}?wait&full")
+
+    async def _ask(self, method: str, path: str, content: object = None) -> dict[str, Any]:
+        try:
+            async with self._http.request(method, path, json=content) as response:
+                if response.content_type == "application/json":
+                    answer: dict[str, Any] = await response.json()
+                    if response.status < 400:
+                        return answer
+                    raise LocalError(answer["error"])
+        except aiohttp.ClientError:
+            pass
+        raise LocalError(
+            f"no local stack on port {self._port}: start it with `python -m local up`, "
+            "or choose with --event-grid-port"
+        )
 
 
-def all_samples() -> Sequence[Delivery]:
-    return [
-        delivery for name in sample_names() for delivery in deliveries(name, cloudevents=False, function=None)
-    ]
+def _read(name: str) -> str:
+    if text := samples().get(name):
+        return text
+    if not Path(name).is_file():
+        raise LocalError(f"no sample or file named {name!r}; the samples are: {', '.join(sample_names())}")
+    try:
+        return Path(name).read_text(errors="replace")  # as the host reads it
+    except OSError as error:
+        raise LocalError(f"cannot read {name}: {error.strerror}") from None

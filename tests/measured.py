@@ -29,6 +29,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import set_tracer_provider
 
 from local import host
+from local.journal import Journal
 from local.runtime import App
 from shared.decoding import Event
 from shared.handling import Handler, Outcomes
@@ -80,7 +81,7 @@ async def deliver(app: App, deliveries: list[tuple[str, str]]) -> list[tuple[int
         async with limit, session.post(url, params=query, data=event.encode(), headers=headers) as answer:
             return answer.status, await answer.text()
 
-    async with host.serving(current_app, 0, print) as port, aiohttp.ClientSession() as session:
+    async with host.serving(current_app, 0, Journal(print)) as port, aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{port}{host.PATH}"
         return await asyncio.gather(*(post(session, url, *delivery) for delivery in deliveries))
 

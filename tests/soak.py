@@ -18,10 +18,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from itertools import batched, cycle
+from itertools import batched, count, groupby
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import ResourceNotFoundError
@@ -30,10 +31,10 @@ from azure.storage.blob.aio import ContainerClient
 from azure.storage.queue import TextBase64DecodePolicy
 from azure.storage.queue.aio import QueueClient
 
-from local import eventgrid, stack, subscriptions
+from local import stack, subscriptions
 from local.eventgrid import EventGrid
 from local.stack import PROJECT_DIR, Stack
-from local.subscriptions import Subscription
+from local.subscriptions import DELIVERED, retry_delay
 from shared.payloads import PAYLOADS
 from shared.settings import Settings
 from tests.events import SAMPLES, sample
@@ -43,9 +44,9 @@ PUBLISHABLE = [name for name in SAMPLES if "topic" in sample(name) and "type" no
 
 BAD_SHARE = 0.05
 TWICE_SHARE = 0.05
-BATCH = 10
-EVENTS_PER_REQUEST = (1, 20)
-"""Of one subscription and of the next, in turn."""
+BATCH = 40
+IN_BATCHES = ("chat_message", "membership")
+"""The functions whose events come in batches."""
 TIME_SCALE = 200.0
 """At which the first retries come after 50, 150 and 300 ms, and an event lives for seven minutes."""
 
@@ -91,32 +92,49 @@ async def soak(events: int, seconds: float, down_seconds: float = DOWN_SECONDS) 
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
         async with (
             stack.running(port=0, storage_port=0, data_dir=Path(folder), report=reports.append) as running,
-            eventgrid.serving(
-                _subscriptions(),
-                0,
-                endpoint=running.endpoint,
-                connection_string=running.connection_string,
-                time_scale=TIME_SCALE,
-                report=reports.append,
-            ) as (port, event_grid),
+            aiohttp.ClientSession() as http,
         ):
             await running.workers.loaded()
+            running.event_grid.time_scale = TIME_SCALE
+            batches = _Batches(http, running.endpoint)
             settings = Settings.from_environ({"OutcomesStorage": running.connection_string})
             published = [_event(bad=random.random() < BAD_SHARE) for _ in range(events)]  # noqa: S311
             async with _breaking(running, Path(folder), down_seconds):
-                await _publish(stack.event_grid_endpoint(port), published, seconds)
-            await _settled(event_grid)
+                await _publish(running.event_grid_endpoint, batches, published, seconds)
+            await _settled(running.event_grid)
+            await batches.settled()
             found = await _found(running, settings)
-    retries = sum("; attempt " in report for report in reports)
+    retries = batches.retries + sum("; attempt " in report for report in reports)
     return _compare({_key(event, settings) for event in published}, found, settings, retries)
 
 
-def _subscriptions() -> list[Subscription]:
-    """Return the project's, some of them with batches: one failure then repeats all of a batch."""
-    return [
-        msgspec.structs.replace(found, max_events_per_batch=events)
-        for found, events in zip(subscriptions.load(PROJECT_DIR), cycle(EVENTS_PER_REQUEST), strict=False)
-    ]
+class _Batches:
+    """Delivers events straight to their function as Event Grid does in batches: one failure repeats all."""
+
+    def __init__(self, http: aiohttp.ClientSession, endpoint: str) -> None:
+        self.retries = 0
+        self._http = http
+        self._endpoint = endpoint
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, function: str, events: list[dict[str, Any]]) -> None:
+        """Start delivering events."""
+        self._tasks.append(asyncio.create_task(self._deliver(function, events)))
+
+    async def settled(self) -> None:
+        """Wait until every batch is accepted."""
+        await asyncio.gather(*self._tasks)
+
+    async def _deliver(self, function: str, events: list[dict[str, Any]]) -> None:
+        parameters, headers = {"functionName": function}, {"aeg-event-type": "Notification"}
+        for attempt in count(1):
+            async with self._http.post(
+                self._endpoint, params=parameters, headers=headers, json=events
+            ) as answer:
+                if answer.status in DELIVERED:
+                    return
+            self.retries += 1
+            await asyncio.sleep(retry_delay(answer.status, attempt) / TIME_SCALE)
 
 
 def _event(*, bad: bool) -> dict[str, Any]:
@@ -132,14 +150,22 @@ def _key(event: dict[str, Any], settings: Settings) -> Key:
     return settings.queues[payload.family], event["topic"], f"{event['id']}:{payload.outcome_type}"
 
 
-async def _publish(endpoint: str, events: list[dict[str, Any]], seconds: float) -> None:
-    """Publish evenly, in no order, some twice."""
+def _function(event: dict[str, Any]) -> str:
+    return PAYLOADS[event["eventType"]].family
+
+
+async def _publish(endpoint: str, batches: _Batches, events: list[dict[str, Any]], seconds: float) -> None:
+    """Publish evenly, in no order, some twice; those of two functions come to them in batches."""
     again = random.sample(events, round(len(events) * TWICE_SHARE))
     sequence = random.sample([*events, *again], len(events) + len(again))
     began = time.monotonic()
     async with EventGridPublisherClient(endpoint, AzureKeyCredential("any")) as client:
         for number, batch in enumerate(batched(sequence, BATCH, strict=False)):
-            await client.send(list(batch))
+            for function, group in groupby(sorted(batch, key=_function), key=_function):
+                if function in IN_BATCHES:
+                    batches.start(function, list(group))
+                else:
+                    await client.send(list(group))
             due = began + seconds * (number + 1) * BATCH / len(sequence)
             await asyncio.sleep(max(0, due - time.monotonic()))
 

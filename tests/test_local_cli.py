@@ -24,7 +24,9 @@ from local import azurite, host, ports, queues, sending
 from local import stack as local_stack
 from local.azurite import Azurite
 from local.errors import AppNotLoadedError, LocalError
+from local.journal import Journal
 from local.stack import PROJECT_DIR, Stack
+from tests.events import golden
 from tests.queues import Queues
 
 APP = """
@@ -118,6 +120,7 @@ class TestCommandLine:
                 ["up"],
                 [
                     "--no-samples",
+                    "--func",
                     "--port",
                     "--storage-port",
                     "--event-grid-port",
@@ -125,7 +128,7 @@ class TestCommandLine:
                     "--data-dir",
                 ],
             ),
-            (["send"], ["--cloudevents", "--direct", "--function", "--event-grid-port", "sms-received"]),
+            (["send"], ["--cloudevents", "--direct", "--function", "--no-wait", "--json", "sms-received"]),
             (["outcomes"], ["--json", "QUEUE"]),
         ],
     )
@@ -136,12 +139,9 @@ class TestCommandLine:
         assert (0, "") == (result.returncode, result.stderr)
         assert [] == [text for text in expected if text not in result.stdout]
 
-    def test_no_command_is_a_usage_error(self, run: Run) -> None:
-        """Without a command, the usage is printed and the exit code is 2."""
-        result = run()
-
-        assert 2 == result.returncode
-        assert result.stderr.startswith("usage: python -m local")
+    def test_no_command_says_what_there_is(self, run: Run) -> None:
+        """Without a command, the help is printed."""
+        assert run() == run("--help")
 
     @pytest.mark.parametrize(
         ("arguments", "error"),
@@ -179,11 +179,10 @@ class TestCommandLine:
         assert_one_line(result.stderr)
         assert "sms-received" in result.stderr
 
-    @pytest.mark.parametrize("options", [("--event-grid-port",), ("--direct", "--port")])
-    def test_sending_to_nobody_is_an_error(self, options: tuple[str, ...], run: Run) -> None:
-        """Where no Event Grid or endpoint answers, the error says how to start one."""
+    def test_sending_to_nobody_is_an_error(self, run: Run) -> None:
+        """Where no stack answers, the error says how to start one."""
         port = ports.free_block(1)
-        result = run("send", "sms-received", *options, str(port))
+        result = run("send", "sms-received", "--event-grid-port", str(port))
 
         assert 1 == result.returncode
         assert_one_line(result.stderr)
@@ -195,13 +194,13 @@ class TestCommandLine:
         async def no_app() -> host.Invoker:
             raise AppNotLoadedError
 
-        async with host.serving(no_app, 0, list[str]().append) as port:
+        async with host.serving(no_app, 0, Journal(list[str]().append)) as port:
             options = ("--event-grid-port", str(port))
             result = await asyncio.to_thread(run, "send", "sms-received", *options)
 
         assert (1, "") == (result.returncode, result.stdout)
         assert_one_line(result.stderr)
-        assert f"no Event Grid on port {port}" in result.stderr
+        assert f"no local stack on port {port}" in result.stderr
 
     def test_unreachable_storage_is_an_error(self, run: Run) -> None:
         """Where no storage answers, the error comes soon and says how to start it."""
@@ -251,55 +250,31 @@ class TestCommandLine:
             signal.signal(signal.SIGHUP, before)
 
 
-class TestDeliveries:
+class TestFiles:
     """What is sent for a sample or a file."""
 
-    def test_events_go_to_the_functions_of_their_types(self, tmp_path: Path) -> None:
-        """Each event of a file becomes a delivery to its family's function."""
-        names = ("sms-received", "participant-added")
-        events = [json.loads((PROJECT_DIR / "samples" / f"{name}.json").read_bytes()) for name in names]
+    def test_each_event_of_a_file_is_sent(self, tmp_path: Path) -> None:
+        """A file may hold one event or an array of them."""
         file = tmp_path / "events.json"
-        file.write_text(json.dumps(events))
+        file.write_text('[{"id": "1"}, {"id": "2"}]')
 
-        found = sending.deliveries(str(file), cloudevents=False, function=None)
+        assert ['{"id": "1"}', '{"id": "2"}'] == list(sending.texts(str(file), whole=False))
 
-        assert ["sms", "membership"] == [delivery.function for delivery in found]
-        assert [[event] for event in events] == [json.loads(delivery.body) for delivery in found]
-
-    def test_a_cloudevent_keeps_the_event(self) -> None:
-        """CloudEvents' schema carries the same event under its own names."""
-        event = json.loads((PROJECT_DIR / "samples" / "sms-received.json").read_bytes())
-
-        (delivery,) = sending.deliveries("sms-received", cloudevents=True, function=None)
-
-        assert json.loads(delivery.body) == {
-            "id": event["id"],
-            "source": event["topic"],
-            "type": event["eventType"],
-            "subject": event["subject"],
-            "time": event["eventTime"],
-            "specversion": "1.0",
-            "datacontenttype": "application/json",
-            "data": event["data"],
-        }
-
-    def test_a_named_function_gets_the_file_untouched(self, tmp_path: Path) -> None:
-        """With a function named, even what is no JSON is sent as it is."""
+    def test_a_named_function_gets_the_whole_file(self, tmp_path: Path) -> None:
+        """With a function named, even what is not JSON is sent."""
         file = tmp_path / "broken"
         file.write_bytes(b"\xff{")
 
-        (delivery,) = sending.deliveries(str(file), cloudevents=False, function="sms")
+        assert ["\ufffd{"] == list(sending.texts(str(file), whole=True))
 
-        assert ("sms", b"\xff{") == (delivery.function, delivery.body)
-
-    @pytest.mark.parametrize("text", ["{", "[]", "[1]", '{"eventType": "Other"}', "{}"])
-    def test_a_file_without_a_function_is_an_error(self, tmp_path: Path, text: str) -> None:
-        """What no function takes is an error that offers to name one."""
+    @pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000])
+    def test_a_file_without_an_event_is_an_error(self, text: str, tmp_path: Path) -> None:
+        """The error offers to send it to a function as it is."""
         file = tmp_path / "event.json"
         file.write_text(text)
 
         with pytest.raises(LocalError, match="--function NAME"):
-            sending.deliveries(str(file), cloudevents=False, function=None)
+            list(sending.texts(str(file), whole=False))
 
 
 @dataclass
@@ -374,7 +349,8 @@ class TestUp:
             monkeypatch.delenv(name, raising=False)
         with up() as running:
             started = set(children(running.process.pid))
-            running.read_until("acs.membership.participant-removed")
+            for _ in sending.sample_names():
+                running.read_until(" written ")
             storage_port = str(running.storage_port)
             shown = run("outcomes", "--storage-port", storage_port, "--json")
             one_queue = run("outcomes", "acs-sms", "no-such-queue", "--storage-port", storage_port)
@@ -384,7 +360,7 @@ class TestUp:
 
         assert 2 == len(started)
         assert set() == wait_until_gone(started)
-        assert len(sending.sample_names()) == "".join(running.output).count("fate=written")
+        assert f"http://127.0.0.1:{running.event_grid_port}/" in "".join(running.output)
         documents = [json.loads(line) for line in shown.stdout.splitlines()]
         assert len(sending.sample_names()) == len({document["id"] for document in documents})
         assert {"1.0"} == {document["specversion"] for document in documents}
@@ -439,56 +415,61 @@ class TestSend:
 
     pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-    async def test_it_publishes_and_says_so(
+    async def test_it_prints_the_outcome(
         self, stack: Stack, stack_queues: Queues, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Events in both schemas are published to Event Grid, which delivers them; no proxy is asked."""
+        """Events are published in either schema, and their outcomes printed; no proxy is asked."""
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{ports.free_block(1)}")
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         port = ("--event-grid-port", str(stack.event_grid_port))
-        sent = await asyncio.to_thread(run, "send", "sms-received", "chat-thread-created", *port)
-        as_cloudevents = await asyncio.to_thread(run, "send", "participant-added", "--cloudevents", *port)
-        await until(lambda: stack.event_grid.undelivered == 0)
-        shown = await asyncio.to_thread(run, "outcomes", "--storage-port", str(stack.storage_port))
+        sent = await asyncio.to_thread(run, "send", "sms-received", *port)
+        as_json = await asyncio.to_thread(run, "send", "participant-added", "--cloudevents", "--json", *port)
 
-        assert (0, 0) == (sent.returncode, as_cloudevents.returncode)
-        assert ["200 sms-received", "200 chat-thread-created"] == sent.stdout.splitlines()
-        assert ["200 participant-added"] == as_cloudevents.stdout.splitlines()
-        assert ["acs-sms", "acs-chat-thread", "acs-membership"] == [
-            line.split()[0] for line in shown.stdout.splitlines()
-        ]
-        assert "nothing in acs-chat-message, acs-dead-letter\n" == shown.stderr
-        assert 3 == len(stack_queues.everything())
+        assert (0, "") == (sent.returncode, sent.stderr)
+        head, place, document = sent.stdout.split("\n", 2)
+        assert (["written", "sms-received"], "in acs-sms:") == (head.split(), place)
+        assert golden("sms-received") == json.loads(document)
+        told = json.loads(as_json.stdout)
+        assert golden("participant-added") == json.loads(told["written"][0]["document"])
+        assert "1.0" == json.loads(told["event"])["specversion"]
+        assert 2 == len(stack_queues.everything())
 
-    async def test_what_event_grid_refuses_is_shown(self, stack: Stack, run: Run, tmp_path: Path) -> None:
-        """An event without an id is not accepted: the answer says why, and the exit code is 1."""
-        broken = tmp_path / "broken.json"
-        broken.write_text('{"eventType": "Microsoft.Communication.SMSReceived"}')
+    @pytest.mark.parametrize(
+        ("text", "options", "reason"),
+        [
+            ('{"eventType": "Microsoft.Communication.SMSReceived"}', [], "'id'"),
+            ('{"eventType": "Other", "id": "1", "subject": "", "eventTime": "x"}', [], "no subscription"),
+            (
+                '{"eventType": "Other", "id": "1", "subject": "", "eventTime": "x"}',
+                ["--direct"],
+                "no function",
+            ),
+            ("[{}]", ["--function", "sms"], "invalid_envelope"),
+            ("[{}]", ["--function", "none"], "the functions are sms"),
+        ],
+    )
+    @pytest.mark.usefixtures("stack_queues")
+    async def test_it_prints_the_reason(
+        self, text: str, options: list[str], reason: str, stack: Stack, run: Run, tmp_path: Path
+    ) -> None:
+        """What is refused, routed nowhere, or dead-lettered is said, and the exit code is 1."""
+        file = tmp_path / "event.json"
+        file.write_text(text)
         port = ("--event-grid-port", str(stack.event_grid_port))
-        refused = await asyncio.to_thread(run, "send", str(broken), *port)
+        result = await asyncio.to_thread(run, "send", str(file), *options, *port)
 
-        assert 1 == refused.returncode
-        assert refused.stdout.startswith(f"400 {broken}")
-        assert "'id'" in refused.stdout
+        assert 1 == result.returncode
+        assert reason in result.stdout + result.stderr
 
     @pytest.mark.usefixtures("stack_queues")
-    async def test_it_delivers_directly_and_says_so(self, stack: Stack, run: Run, tmp_path: Path) -> None:
-        """With --direct the function's answer is shown, and with --function what is no event is sent too."""
-        broken = tmp_path / "broken.json"
-        broken.write_text("[{}]")
-        port = ("--port", str(stack.port))
-        samples = ("sms-received", "chat-thread-created")
-        sent = await asyncio.to_thread(run, "send", *samples, "--cloudevents", "--direct", *port)
-        refused = await asyncio.to_thread(run, "send", str(broken), "--function", "sms", *port)
-        unknown = await asyncio.to_thread(run, "send", str(broken), "--function", "none", *port)
-        shown = await asyncio.to_thread(run, "outcomes", "--storage-port", str(stack.storage_port))
+    async def test_it_need_not_wait(self, stack: Stack, run: Run) -> None:
+        """With --no-wait it prints nothing, and the event is delivered all the same."""
+        port = ("--event-grid-port", str(stack.event_grid_port))
+        result = await asyncio.to_thread(run, "send", "sms-received", "--no-wait", *port)
+        await until(lambda: stack.event_grid.undelivered == 0)
 
-        assert ["202 sms sms-received", "202 chat_thread chat-thread-created"] == sent.stdout.splitlines()
-        assert (0, 0, 1) == (sent.returncode, refused.returncode, unknown.returncode)
-        assert "cannot find function: 'none'" in unknown.stdout
-        assert "acs.dead-letter (invalid_envelope)" in shown.stdout
-        assert 3 == len(shown.stdout.splitlines())
+        assert (0, "", "") == (result.returncode, result.stdout, result.stderr)
 
 
 class TestOutcomes:
@@ -507,12 +488,16 @@ class TestOutcomes:
         assert [f"no outcome {number}" for number in range(queues.PEEK_LIMIT)] == shown.stdout.splitlines()
         assert f"{name}: 2 more not shown\n" == shown.stderr
 
-    def test_an_event_cannot_command_the_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_event_cannot_command_the_terminal(self, storage: Azurite, run: Run) -> None:
         """What its id holds besides what can be printed is escaped."""
-        document = json.dumps({"type": "acs.sms.received", "id": "\x1b[2Jé\u202e:acs.sms.received"})
-        command_line._print_rows([queues.Message("acs-sms", "1", document)])
+        name = f"shown-{time.monotonic_ns()}"
+        with QueueClient.from_connection_string(storage.connection_string, name) as queue:
+            queue.create_queue()
+            queue.send_message(json.dumps({"type": "acs.sms.received", "id": "\x1b[2Jé\u202e"}))
 
-        assert capsys.readouterr().out.rstrip().endswith(r" \u001b[2Jé\u202e")
+        shown = run("outcomes", name, "--storage-port", str(storage.first_port))
+
+        assert shown.stdout.rstrip().endswith(r" \u001b[2Jé\u202e")
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -575,19 +560,6 @@ async def _tiny(make_tiny: Callable[[], Path], storage: Azurite) -> AsyncIterato
     (folder / "local.settings.json").write_text('{"Values": {"GREETING": "hello", "PATH": "not this one"}}')
     async with local_stack.connected(storage, project_dir=folder, report=reports.append) as running:
         yield Tiny(running, folder, reports)
-
-
-async def test_a_sample_that_takes_long_does_not_end_the_stack(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As one does whose handler is at a breakpoint: it is said, and the stack stays up."""
-    tiny.edit(APP.replace('"slow"', '"chat_message"'))
-    await tiny.stack.workers.loaded()
-    monkeypatch.setattr(sending, "RESPONSE_SECONDS", 0.5)
-
-    await command_line._send_samples(tiny.stack)
-
-    assert "not all samples were sent: no answer within" in capsys.readouterr().out
 
 
 class TestWorker:

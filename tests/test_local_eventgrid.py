@@ -8,8 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
-from itertools import chain, pairwise
-from operator import itemgetter
+from itertools import pairwise
 from typing import Any
 
 import aiohttp
@@ -23,10 +22,10 @@ from azure.eventgrid import EventGridEvent
 from azure.eventgrid.aio import EventGridPublisherClient
 from azure.storage.blob.aio import ContainerClient
 
-from local import azurite as local_azurite
 from local import eventgrid, ports, subscriptions
-from local.event_schemas import LOCAL_TOPIC, Schema
+from local.event_schemas import LOCAL_TOPIC
 from local.eventgrid import EventGrid
+from local.journal import Journal
 from local.stack import Stack
 from local.subscriptions import RetryPolicy, Subscription
 from tests.events import PROJECT, as_cloud_event, golden, sample
@@ -64,11 +63,6 @@ class Endpoint:
         if self.hang_seconds and len(self.requests) == 1:
             await asyncio.sleep(self.hang_seconds)
         return web.Response(status=status)
-
-    @property
-    def batches(self) -> list[list[str]]:
-        """Return the ids of the events of each request, which is an array."""
-        return [[event["id"] for event in request.body] for request in self.requests]
 
     @property
     def gaps(self) -> list[float]:
@@ -160,7 +154,7 @@ def event_grid(azurite: str, container: str, port: int) -> Open:
             endpoint=f"http://{ports.HOST}:{port}/",
             connection_string=connection_string,
             time_scale=time_scale,
-            report=reports.append,
+            journal=Journal(reports.append),
             response_seconds=response_seconds,
         ) as (bound_port, grid):
             yield Grid(f"http://{ports.HOST}:{bound_port}{eventgrid.PATH}", grid, reports)
@@ -180,16 +174,6 @@ async def dead_letters(azurite: str, container: str) -> dict[str, list[dict[str,
 def received_event(**changes: Any) -> dict[str, Any]:
     """Return an event for the SMS subscription, in Event Grid's schema."""
     return sample("sms-received") | changes
-
-
-def batched(events: int, *, kilobytes: int = 64, schema: Schema = "CloudEventSchemaV1_0") -> Subscription:
-    """Return the SMS subscription with so many events in a request."""
-    return msgspec.structs.replace(
-        SMS,
-        event_delivery_schema=schema,
-        max_events_per_batch=events,
-        preferred_batch_size_in_kilobytes=kilobytes,
-    )
 
 
 @pytest.mark.parametrize("cloud_events", [False, True], ids=["event grid", "cloud events"])
@@ -295,90 +279,7 @@ class TestDelivery:
             await grid.settled()
 
         assert ["/phonenumber/19"] == [request.body["id"] for request in endpoint.requests]
-        assert 3 == len(grid.reports)
-        assert all("no subscription includes" in report for report in grid.reports)
-
-
-class TestBatches:
-    """What a subscriber gets that asked for several events at once."""
-
-    @pytest.mark.parametrize(
-        ("schema", "content_type"),
-        [
-            ("CloudEventSchemaV1_0", "application/cloudevents-batch+json"),
-            ("EventGridSchema", "application/json"),
-        ],
-    )
-    async def test_events_that_are_due_together_are_one_request(
-        self, schema: Schema, content_type: str, event_grid: Open, port: int
-    ) -> None:
-        """An array of as many as there are, up to the limit: none waits for the next to come."""
-        endpoint = Endpoint()
-        async with endpoint.listening(port), event_grid(batched(3, schema=schema)) as grid:
-            await grid.publish(*(received_event(id=event_id) for event_id in "abcde"))
-            await grid.settled()
-            await grid.publish(received_event(id="f"))
-            await grid.settled()
-
-        assert [list("abc"), list("de"), ["f"]] == endpoint.batches
-        assert {f"{content_type}; charset=utf-8"} == {
-            request.headers["Content-Type"] for request in endpoint.requests
-        }
-
-    async def test_without_batches_each_event_is_a_request(self, event_grid: Open, port: int) -> None:
-        """As the project's subscriptions have it: a failure is that of one event."""
-        endpoint = Endpoint()
-        async with endpoint.listening(port), event_grid() as grid:
-            await grid.publish(*(received_event(id=event_id) for event_id in "abcde"))
-            await grid.settled()
-
-        assert list("abcde") == sorted(request.body["id"] for request in endpoint.requests)
-
-    async def test_a_batch_is_no_larger_than_preferred(self, event_grid: Open, port: int) -> None:
-        """A larger event is still delivered, alone."""
-        endpoint = Endpoint()
-        fills = {"a": 100, "b": 100, "c": 3_000, "d": 1_500, "e": 1_500, "f": 100}
-        events = [received_event(id=event_id, data={"fill": "x" * fill}) for event_id, fill in fills.items()]
-        async with endpoint.listening(port), event_grid(batched(10, kilobytes=2)) as grid:
-            await grid.publish(*events)
-            await grid.settled()
-
-        assert [["a", "b"], ["c"], ["d"], ["e"], ["f"]] == sorted(endpoint.batches)
-
-    async def test_a_batch_that_fails_comes_again_whole(self, event_grid: Open, port: int) -> None:
-        """Event Grid knows of no partial success; each event is retried on its own schedule."""
-        endpoint = Endpoint([500])
-        async with endpoint.listening(port), event_grid(batched(10)) as grid:
-            await grid.publish(*(received_event(id=event_id) for event_id in "abc"))
-            await grid.settled()
-
-        first, *again = endpoint.batches
-        assert list("abc") == first == sorted(chain.from_iterable(again))
-        assert {"1"} == {request.headers["aeg-delivery-count"] for request in endpoint.requests[1:]}
-
-    @pytest.mark.asyncio(loop_scope="session")
-    async def test_each_event_of_a_batch_has_its_outcome(self, stack: Stack, stack_queues: Queues) -> None:
-        """The app's endpoint takes batches, good and bad events mixed, and invokes the function for each."""
-        good, bad = ([f"{kind}-{number}" for number in range(10)] for kind in ("good", "bad"))
-        events = [received_event(id=event_id) for event_id in good]
-        events += [received_event(id=event_id, data={}) for event_id in bad]
-        async with eventgrid.serving(
-            [batched(20)],
-            0,
-            endpoint=stack.endpoint,
-            connection_string=stack.connection_string,
-            time_scale=1,
-            report=pytest.fail,
-        ) as (bound_port, grid):
-            url = f"http://{ports.HOST}:{bound_port}{eventgrid.PATH}"
-            await Grid(url, grid, []).publish(*events)
-            await until(lambda: grid.undelivered == 0)
-        outcomes, letters = stack_queues.outcomes("sms"), stack_queues.dead_letters()
-
-        assert [f"{event_id}:acs.sms.received" for event_id in good] == sorted(
-            map(itemgetter("id"), outcomes)
-        )
-        assert [f"{event_id}:acs.dead-letter" for event_id in bad] == sorted(map(itemgetter("id"), letters))
+        assert 3 == sum("no subscription includes" in report for report in grid.reports)
 
 
 class TestRetries:
@@ -496,18 +397,6 @@ class TestDeadLetters:
         assert outcome == letter["lastdeliveryoutcome"]
         assert f"UndeliverableDueToHttp{outcome}" == letter["deadletterreason"]
 
-    async def test_a_container_out_of_reach_costs_the_event(self, event_grid: Open, port: int) -> None:
-        """As in the service, after four hours; and it is said."""
-        nowhere = local_azurite.connection_string(ports.free_block(3))
-        async with (
-            Endpoint([400]).listening(port),
-            event_grid(time_scale=100_000, connection_string=nowhere) as grid,
-        ):
-            await grid.publish(received_event())
-            await grid.settled()
-
-        assert "dropped sms" in grid.reports[-1]
-
     @pytest.mark.parametrize("container", [""])
     async def test_an_event_that_cannot_be_dead_lettered_is_said(self, event_grid: Open, port: int) -> None:
         """Whatever the reason: no event is lost unsaid. What its id holds cannot command the terminal."""
@@ -515,7 +404,7 @@ class TestDeadLetters:
             await grid.publish(received_event(id="\x1b[2J"))
             await grid.settled()
 
-        assert grid.reports[-1].startswith(r"Event Grid: lost sms \u001b[2J: ")
+        assert grid.reports[-1].startswith("Event Grid: lost an event: ")
 
 
 class TestPublishing:
