@@ -180,8 +180,9 @@ class Journal:
             ready.set()
 
     async def changes(self) -> AsyncGenerator[set[int]]:
-        """Yield the numbers of the deliveries that have changed since the last time, until the end."""
-        listener = numbers, ready = set[int](), asyncio.Event()
+        """Yield the numbers of all deliveries, then of those that have changed, until the end."""
+        listener = numbers, ready = set(self.deliveries), asyncio.Event()
+        ready.set()
         self._listeners.append(listener)
         try:
             while not self._is_closed:

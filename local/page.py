@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,7 @@ class Page:
             web.get("/api/events/{number:[0-9]+}", self.event),
             web.get("/api/stream", self.stream),
             web.get("/api/status", self.status),
+            web.get("/api/samples", self.samples),
             web.post("/api/send", self.send),
             web.post("/api/control", self.control),
         ]
@@ -102,16 +103,16 @@ class Page:
         return _json(_shown(delivery, cut=None if "full" in request.query else CUT))
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Send deliveries that have changed, without their texts, as server-sent events."""
+        """Send all deliveries, then those that change, without their texts, as server-sent events."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **_HEADERS})
         await response.prepare(request)
-        await response.write(b"retry: 1000\n\n")
-        async with aclosing(self.journal.changes()) as changes:
-            async for numbers in changes:
-                known = self.journal.deliveries
-                found = [_shown(known[number], cut=0) for number in sorted(numbers & known.keys())]
-                await response.write(b"data: " + msgspec.json.encode(found) + b"\n\n")
-                await asyncio.sleep(STREAM_SECONDS)
+        known = self.journal.deliveries
+        with suppress(ConnectionResetError):  # the page was closed
+            async with aclosing(self.journal.changes()) as changes:
+                async for numbers in changes:
+                    found = [_shown(known[number], cut=0) for number in sorted(numbers & known.keys())]
+                    await response.write(b"retry: 1000\ndata: " + msgspec.json.encode(found) + b"\n\n")
+                    await asyncio.sleep(STREAM_SECONDS)
         return response
 
     async def status(self, _: web.Request) -> web.Response:
@@ -120,13 +121,15 @@ class Page:
             "error": self.workers.error,
             "runs_app": self.runs_app,
             "functions": [subscription.function for subscription in self.grid.subscriptions],
-            "samples": samples(),
             "queues": await self._depths(),
             "time_scale": self.grid.time_scale,
             "fault": self.journal.fault,
             "faults_left": self.journal.faults_left,
         }
         return _json(content)
+
+    async def samples(self, _: web.Request) -> web.Response:
+        return _json(samples())
 
     async def send(self, request: web.Request) -> web.Response:
         """Send an event, and answer the numbers of its deliveries."""

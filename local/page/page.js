@@ -1,0 +1,456 @@
+// The page of the local stack: each event beside what became of it. The API is that of local/page.py.
+import { html, nothing, render } from "./lit-html.js";
+import { compare, lines } from "./difference.js";
+
+const deliveries = new Map();
+const state = {
+  connected: false,
+  status: null,
+  samples: {},
+  selected: null, // its number
+  detail: null,
+  before: null, // the delivery that the selected one is sent again from
+  whole: false,
+  sending: { event: "", schema: "", to: "grid", error: "", sample: "" },
+};
+
+const url = new URL(location.href);
+const filter = () => url.searchParams.get("filter") ?? "";
+
+async function ask(path, body) {
+  const answer = await fetch(path, body && {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+  });
+  const text = await answer.text();
+  if (answer.headers.get("content-type")?.startsWith("application/json")) {
+    const content = JSON.parse(text);
+    if (!answer.ok) throw new Error(content.error);
+    return content;
+  }
+  throw new Error(text || `answered ${answer.status}`);
+}
+
+function remember() {
+  url.hash = state.selected === null ? "" : state.selected;
+  history.replaceState(null, "", url);
+}
+
+function shown() {
+  const words = filter().toLowerCase().split(/\s+/).filter(Boolean);
+  return [...deliveries.values()].reverse().filter((delivery) => {
+    const text = [delivery.function, delivery.type, delivery.fate, label(delivery.fate), delivery.reason, delivery.id]
+      .join(" ").toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+async function select(number) {
+  state.selected = number;
+  state.whole = false;
+  remember();
+  await load();
+  document.querySelector("tr[aria-current]")?.scrollIntoView({ block: "nearest" });
+}
+
+async function load() {
+  const number = state.selected;
+  if (number === null) {
+    state.detail = state.before = null;
+    return draw();
+  }
+  try {
+    const detail = await ask(`/api/events/${number}${state.whole ? "?full" : ""}`);
+    const before = detail.again && deliveries.has(detail.again) ? await ask(`/api/events/${detail.again}`) : null;
+    if (state.selected === number) Object.assign(state, { detail, before });
+  } catch {
+    if (state.selected === number) state.detail = state.before = null;
+  }
+  draw();
+}
+
+function follow() {
+  const stream = new EventSource("/api/stream");
+  let isNew = true;
+  stream.onopen = () => { isNew = true; state.connected = true; poll(); };
+  stream.onerror = () => { state.connected = false; draw(); };
+  stream.onmessage = (message) => {
+    if (isNew) deliveries.clear();
+    isNew = false;
+    const changed = JSON.parse(message.data);
+    for (const delivery of changed) deliveries.set(delivery.number, delivery);
+    for (const number of deliveries.keys()) {
+      if (deliveries.size <= 1000) break;
+      deliveries.delete(number);
+    }
+    if (changed.some((delivery) => delivery.number === state.selected)) load();
+    else draw();
+  };
+}
+
+async function poll() {
+  clearTimeout(poll.timer);
+  try {
+    state.status = await ask("/api/status");
+    if (!Object.keys(state.samples).length) state.samples = await ask("/api/samples");
+  } catch {
+    // the stream says that the stack is gone
+  }
+  draw();
+  poll.timer = setTimeout(poll, 2000);
+}
+
+async function control(change) {
+  try {
+    await ask("/api/control", change);
+  } catch (error) {
+    alert(error.message);
+  }
+  poll();
+}
+
+async function send(body) {
+  const { deliveries: numbers } = await ask("/api/send", body);
+  await select(numbers[0]);
+}
+
+const again = (delivery) => send({
+  event: delivery.event, again: delivery.number, function: delivery.subscription ? null : delivery.function,
+}).catch((error) => alert(error.message));
+
+async function sendAgain() {
+  const { detail } = state;
+  if (detail) await again(detail.event.length < detail.size ? await ask(`/api/events/${detail.number}?full`) : detail);
+}
+
+function asked() {
+  const { event, schema, to } = state.sending;
+  return {
+    event, schema: schema || null, direct: to === "direct", function: ["grid", "direct"].includes(to) ? null : to,
+  };
+}
+
+async function submit(event) {
+  event?.preventDefault();
+  state.sending.error = "";
+  try {
+    await send(asked());
+    document.querySelector("dialog").close();
+  } catch (error) {
+    state.sending.error = error.message;
+  }
+  draw();
+}
+
+function open(text) {
+  if (text !== undefined) state.sending.event = text;
+  if (!state.sending.event) pick(Object.keys(state.samples)[0] ?? "");
+  draw();
+  document.querySelector("dialog").showModal();
+}
+
+function pick(name) {
+  Object.assign(state.sending, { sample: name, event: state.samples[name] ?? state.sending.event, error: "" });
+  draw();
+}
+
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+function asCurl() {
+  return `curl -X POST ${location.origin}/api/send -H 'content-type: application/json' \\\n  -d ${quoted(JSON.stringify(asked()))}`;
+}
+
+function asCommand() {
+  const { schema, to, event, sample } = state.sending;
+  const options = (schema === "CloudEventSchemaV1_0" ? " --cloudevents" : "")
+    + (to === "direct" ? " --direct" : to === "grid" ? "" : ` --function ${to}`);
+  if (sample && event === state.samples[sample]) return `python -m local send ${sample}${options}`;
+  return `printf %s ${quoted(event)} > event.json && python -m local send event.json${options}`;
+}
+
+function copy(text, button) {
+  navigator.clipboard.writeText(text);
+  const before = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = before; }, 1200);
+}
+
+// What is drawn
+
+const label = (fate) => fate.replace("_", "-");
+const name = (type) => type.split(".").pop() || "no type";
+const time = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
+const bytes = (size) => size < 10_000 ? `${size} B` : `${(size / 1024).toFixed(0)} KiB`;
+const ms = (delivery) => delivery.attempts.at(-1)?.ms;
+const faults = {
+  "storage-503": "storage answers 503", "storage-hangs": "storage hangs", "storage-away": "storage is away",
+  "function-fails": "the function fails",
+};
+
+const fate = (value) => html`<span class="fate ${value}">${label(value)}</span>`;
+
+function header() {
+  const { status } = state;
+  const well = state.connected && !status?.error;
+  return html`
+    <h1>Events and outcomes</h1>
+    <span class="state ${well ? "" : "bad"}" role="status">
+      ${!state.connected ? "not connected" : status?.error ? "the app does not load" : "connected"}
+    </span>
+    <dl class="queues" aria-label="Messages in each queue">
+      ${Object.entries(status?.queues ?? {}).map(([queue, depth]) => html`<div><dt>${queue}</dt><dd>${depth ?? "?"}</dd></div>`)}
+    </dl>
+    <form class="group push" @submit=${breakIt}>
+      <label for="fault">Break</label>
+      <select id="fault" name="fault">
+        ${Object.entries(faults).filter(([key]) => key !== "function-fails" || status?.runs_app !== false)
+          .map(([key, text]) => html`<option value=${key}>${text}</option>`)}
+      </select>
+      <label for="attempts">for</label>
+      <select id="attempts" name="attempts">
+        ${[["1", "1 attempt"], ["3", "3 attempts"], ["10", "10 attempts"], ["", "until mended"]]
+          .map(([value, text]) => html`<option value=${value}>${text}</option>`)}
+      </select>
+      <button>Break</button>
+    </form>
+    <span class="group">
+      <label for="speed">Event Grid's time</label>
+      <select id="speed" @change=${(event) => control({ time_scale: Number(event.target.value) })}>
+        ${[...new Set([1, 60, 3600, 20000, status?.time_scale ?? 1])].sort((a, b) => a - b)
+          .map((scale) => html`<option value=${scale} ?selected=${scale === status?.time_scale}>× ${scale.toLocaleString("en")}</option>`)}
+      </select>
+    </span>
+    <button class="main" @click=${() => open()}>Send <kbd>s</kbd></button>`;
+}
+
+function breakIt(event) {
+  event.preventDefault();
+  const form = new FormData(event.target);
+  control({ fault: form.get("fault"), attempts: Number(form.get("attempts")) || null });
+}
+
+function notices() {
+  const { status } = state;
+  if (!state.connected) return html`<div class="notice" role="alert">The local stack does not answer. Start it with <code>make run</code>; this page connects again by itself.</div>`;
+  return html`
+    ${status?.error ? html`<div class="notice" role="alert"><strong>The app does not load.</strong> Events are answered 404 until it does.<pre>${status.error}</pre></div>` : nothing}
+    ${status?.fault ? html`<div class="notice" role="alert"><strong>Broken on purpose:</strong> ${faults[status.fault]}, ${status.faults_left ? `for the next ${status.faults_left} attempts` : "until it is mended"}. <button @click=${() => control({ fault: null })}>Mend</button></div>` : nothing}`;
+}
+
+function row(delivery) {
+  return html`
+    <tr aria-current=${delivery.number === state.selected ? "true" : nothing} @click=${() => select(delivery.number)}>
+      <td class="time">${time(delivery.at)}</td>
+      <td>${delivery.function ?? "–"}</td>
+      <td class="type"><button title=${delivery.type}>${name(delivery.type)}</button></td>
+      <td>${fate(delivery.fate)}</td>
+      <td class="number">${delivery.attempts.length || ""}</td>
+      <td class="number">${ms(delivery)?.toFixed(0) ?? ""}</td>
+    </tr>`;
+}
+
+function list() {
+  const found = shown();
+  return html`
+    <section class="list" aria-label="Deliveries">
+      <div class="tools">
+        <label class="hidden" for="filter">Filter</label>
+        <input id="filter" type="search" placeholder="Filter: function, type, fate, reason   /" .value=${filter()} @input=${search}>
+      </div>
+      <div class="scroll" tabindex="0" role="region" aria-label="List of deliveries">
+        <table>
+          <caption class="hidden">Deliveries, newest first</caption>
+          <thead><tr>
+            <th scope="col">Time</th><th scope="col">Function</th><th scope="col">Type</th><th scope="col">Fate</th>
+            <th scope="col" class="number">Tries</th><th scope="col" class="number">ms</th>
+          </tr></thead>
+          <tbody>${found.map(row)}</tbody>
+        </table>
+        ${found.length ? nothing : html`<p class="empty">${deliveries.size ? "No delivery matches the filter." : html`No events yet. Press <kbd>s</kbd> to send one.`}</p>`}
+      </div>
+    </section>`;
+}
+
+function search(event) {
+  if (event.target.value) url.searchParams.set("filter", event.target.value);
+  else url.searchParams.delete("filter");
+  remember();
+  draw();
+}
+
+function attempt(one, number) {
+  const good = one.status >= 200 && one.status < 300;
+  const answer = one.status === null ? "under way" : one.status === 0 ? "no answer" : `answered ${one.status}`;
+  return html`
+    <li class=${one.status === null ? "" : good ? "good" : "bad"}>
+      <strong>Attempt ${number + 1}</strong> ${answer}
+      <span class="soft">${time(one.at)}${one.ms === null ? "" : `, ${one.ms.toFixed(0)} ms`}${one.fault ? `, broken on purpose: ${faults[one.fault]}` : ""}</span>
+      ${one.error ? html`<br>${one.error}` : nothing}
+    </li>`;
+}
+
+function story(detail) {
+  const attempts = detail.attempts.map(attempt);
+  const hidden = attempts.length > 8 ? attempts.splice(4, attempts.length - 8, nothing).length : 0;
+  if (hidden) attempts[4] = html`<li class="soft">${hidden} more attempts</li>`;
+  return html`
+    <ol class="story">
+      <li class=${detail.fate === "unrouted" ? "warn" : ""}>
+        ${detail.subscription ? html`Subscription <strong>${detail.subscription}</strong> includes it, for the function <strong>${detail.function}</strong>`
+          : detail.function ? html`Sent straight to the function <strong>${detail.function}</strong>`
+          : html`<strong>No subscription</strong> includes it`}
+        <span class="soft">${time(detail.at)}</span>
+      </li>
+      ${attempts}
+      ${detail.next_at ? html`<li class="warn">Attempt ${attempts.length + 1} comes at <strong>${time(detail.next_at)}</strong></li>` : nothing}
+      ${detail.written.map((written) => html`<li class="good">In <strong>${written.place}</strong> <span class="soft">${written.place.includes("/") ? "blob" : "queue"}, ${bytes(written.size)}</span></li>`)}
+      ${detail.letter ? html`<li class="bad">Dead-lettered by Event Grid in <strong>${detail.letter}</strong></li>` : nothing}
+      ${detail.reason ? html`<li class="warn"><strong>${label(detail.fate)}</strong>: ${detail.reason}</li>` : nothing}
+    </ol>`;
+}
+
+function outcome(delivery) {
+  // A document in a blob is whole; the message that refers to it has no data.
+  return delivery?.written.find((written) => written.place.includes("/")) ?? delivery?.written.at(-1);
+}
+
+function verdict() {
+  const { detail, before } = state;
+  if (!before || ["delivering"].includes(detail.fate)) return nothing;
+  const was = before.fate === "retrying" || before.reason ? `${label(before.fate)} (${before.reason || "no reason"})` : label(before.fate);
+  const [old, now] = [outcome(before), outcome(detail)];
+  let [kind, text] = ["", ""];
+  if (detail.fate === "written" && before.fate !== "written") [kind, text] = ["fixed", `Fixed: it was ${was}.`];
+  else if (detail.reason && detail.reason === before.reason) text = "The same reason as before.";
+  else if (detail.reason && before.reason) text = `Another reason. It was ${was}.`;
+  else if (detail.fate !== before.fate) [kind, text] = ["worse", `Different: it was ${was}.`];
+  else text = old?.document === now?.document ? "The same outcome, byte for byte." : "The outcome is different.";
+  const changes = old && now && old.document !== now.document ? compare(old.document, now.document) : [];
+  return html`
+    <div class="verdict ${kind}">
+      <strong>${text}</strong> Sent again from <button @click=${() => select(before.number)}>${time(before.at)}</button>
+      ${changes.length ? html`<ul>${changes.map((change) => html`<li>${change}</li>`)}</ul>` : nothing}
+    </div>`;
+}
+
+function documentOf(title, side, size, note) {
+  const isCut = side.text !== undefined;
+  return html`
+    <div class="document">
+      <h3>${title}<span>${note}${bytes(size)}</span></h3>
+      <div class="json" tabindex="0" role="region" aria-label=${title}>
+        ${isCut ? html`<div><b>${side.text}</b></div>` : side.map(({ text, kind, note: from }) => html`<div class=${kind}><b>${text}</b>${from ? html`<span class="tag">${from}</span>` : nothing}</div>`)}
+      </div>
+    </div>`;
+}
+
+function details() {
+  const { detail } = state;
+  if (!detail) return html`<section class="detail"><p class="empty">Select an event to see it beside its outcome. Keys: <kbd>↑</kbd> <kbd>↓</kbd> move, <kbd>/</kbd> filter, <kbd>s</kbd> send, <kbd>r</kbd> send again, <kbd>Esc</kbd> close.</p></section>`;
+  const written = outcome(detail);
+  const [left, right] = lines(detail.event, written?.document);
+  const isCut = detail.size > detail.event.length * 4 || left.text !== undefined || right?.text !== undefined;
+  return html`
+    <section class="detail" aria-label="Selected delivery" tabindex="0">
+      <div class="head">
+        <h2>${name(detail.type)}</h2>${fate(detail.fate)}
+        <span class="push">
+          <button @click=${() => open(pretty(detail.event))}>Edit and send</button>
+          <button @click=${sendAgain}>Send again <kbd>r</kbd></button>
+        </span>
+      </div>
+      ${story(detail)}
+      ${verdict()}
+      <div class="legend" aria-hidden="true">
+        ${[["renamed", "renamed"], ["moved", "moved"], ["inferred", "inferred"], ["", "kept"], ["left-out", "left out"]]
+          .map(([kind, text]) => html`<span><span class="key ${kind}">■</span> ${text}</span>`)}
+        ${isCut && !state.whole ? html`<button @click=${() => { state.whole = true; load(); }}>Show all of it</button>` : nothing}
+      </div>
+      <div class="pair">
+        ${documentOf("Event", left, detail.size, "")}
+        ${written ? documentOf(detail.fate === "dead_lettered" ? "Dead letter" : "Outcome", right, written.size, `${written.place.split("/")[0]}, `)
+          : html`<div class="document"><h3>Outcome</h3><p class="empty">None${detail.fate === "ignored" ? ": the handler returned nothing" : ""}.</p></div>`}
+      </div>
+    </section>`;
+}
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+function dialog() {
+  const { sending, status } = state;
+  const set = (key) => (event) => { sending[key] = event.target.value; draw(); };
+  return html`
+    <dialog aria-label="Send an event">
+      <form @submit=${submit}>
+        <div class="row">
+          <label>Sample <select @change=${(event) => pick(event.target.value)}>
+            ${Object.keys(state.samples).map((sample) => html`<option value=${sample} ?selected=${sample === sending.sample}>${sample}</option>`)}
+          </select></label>
+          <label>Schema <select @change=${set("schema")}>
+            <option value="">as it is</option><option value="EventGridSchema">Event Grid</option>
+            <option value="CloudEventSchemaV1_0">CloudEvents 1.0</option>
+          </select></label>
+          <label>To <select @change=${set("to")}>
+            <option value="grid">Event Grid</option><option value="direct">the function of its type</option>
+            ${(status?.functions ?? []).map((one) => html`<option value=${one}>${one}, as it is</option>`)}
+          </select></label>
+        </div>
+        <label class="hidden" for="event">Event</label>
+        <textarea id="event" spellcheck="false" .value=${sending.event} @input=${set("event")}></textarea>
+        ${sending.error ? html`<p class="error" role="alert">${sending.error}</p>` : nothing}
+        <div class="row">
+          <button class="main">Send <kbd>Ctrl ↵</kbd></button>
+          <button type="button" @click=${(event) => copy(asCurl(), event.target)}>Copy as curl</button>
+          <button type="button" @click=${(event) => copy(asCommand(), event.target)}>Copy as command</button>
+          <button type="button" @click=${() => document.querySelector("dialog").close()}>Close</button>
+        </div>
+      </form>
+    </dialog>`;
+}
+
+function draw() {
+  if (draw.due) return;
+  draw.due = requestAnimationFrame(() => {
+    draw.due = 0;
+    render(html`<header>${header()}</header><div>${notices()}</div><main>${list()}${details()}</main>${dialog()}`, document.body);
+  });
+}
+
+function move(step) {
+  const found = shown();
+  const at = found.findIndex((delivery) => delivery.number === state.selected);
+  const next = found[Math.max(0, Math.min(found.length - 1, at === -1 ? 0 : at + step))];
+  if (next) select(next.number);
+}
+
+addEventListener("keydown", (event) => {
+  const isTyping = event.target.matches("input, textarea, select");
+  if (document.querySelector("dialog[open]")) {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
+    return;
+  }
+  if (event.key === "Escape") {
+    if (isTyping) event.target.blur();
+    else select(null);
+  }
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  const act = {
+    ArrowDown: () => move(1), ArrowUp: () => move(-1), s: () => open(), r: sendAgain,
+    "/": () => document.querySelector("#filter").focus(),
+  }[event.key];
+  if (act) {
+    event.preventDefault();
+    act();
+  }
+});
+
+const first = Number(location.hash.slice(1));
+if (first) state.selected = first;
+draw();
+follow();
+if (first) load();
