@@ -22,6 +22,7 @@ BINDING = "(d) binding, without the host"
 BARE_REQUEST = "(e) bare request"
 EMPTY = "(f) empty function"
 QUEUE_CLIENT = "(g) this app, by QueueClient"
+NO_WRITE = "(h) this app, without the write"
 
 _FOLDERS = {
     DOCUMENTATION: "documentation",
@@ -31,6 +32,7 @@ _FOLDERS = {
     BARE_REQUEST: "bare_request",
     EMPTY: "empty",
     QUEUE_CLIENT: "queue_client",
+    NO_WRITE: "no_write",
 }
 APPS: Mapping[str, Path] = {
     OURS: PROJECT_DIR,
@@ -46,6 +48,7 @@ GIVES_UP: Mapping[str, str] = {
     BARE_REQUEST: "all: no credential, retry, timeout, tracing or error text",
     EMPTY: "all: it writes nothing",
     QUEUE_CLIENT: "nothing but time",
+    NO_WRITE: "all: it writes nothing",
 }
 """What each of them lacks that this app does."""
 
@@ -85,20 +88,18 @@ def null_storage(latency: float = 0, *, encrypted: bool = True) -> Iterator[str]
 
 
 class Child:
-    """A process that answers each line of JSON with another, after one to say that it is ready."""
+    """A process of bench.worker, which answers each line of JSON with another."""
 
-    def __init__(
-        self, module: str, folder: Path, connection_string: str, packages: Path | None = None
-    ) -> None:
+    def __init__(self, folder: Path, connection_string: str, packages: Path | None = None) -> None:
         self._process = Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", "bench.worker"],
             cwd=folder,
             env=environment(connection_string, packages),
             stdin=PIPE,
             stdout=PIPE,
             text=True,
         )
-        self.ready = self._answer()
+        self._answer()  # that it is ready
 
     def ask(self, **request: object) -> Answer:
         assert self._process.stdin is not None  # noqa: S101 - it was started with a pipe

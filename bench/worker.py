@@ -5,46 +5,68 @@ Each request on standard input and each answer on standard output is one line of
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import override
 
-from bench.runtime import configure_logging, memory_kib
 from local.runtime import App
 
 
+class _Forwarding(logging.Handler):
+    """Formats every record, as the worker in Azure does before it sends it to the host."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self.format(record)
+
+
 async def serve() -> None:
-    configure_logging()
+    logging.basicConfig(level=logging.INFO, handlers=[_Forwarding()])
     app = App(Path.cwd())
-    _say({"modules": len(sys.modules)})
+    _say({})
     # A read that blocks the loop, between bursts: a thread for it would cost time in them.
     for line in sys.stdin:
         _say(await _burst(app, **json.loads(line)))
 
 
-async def _burst(app: App, function: str, event: str, count: int, in_flight: int) -> dict[str, float]:
-    """Invoke the function so many times."""
-    rounds = iter(range(count))
+async def _burst(app: App, event: str, count: int, in_flight: int, seconds: float = 0) -> dict[str, float]:
+    """Invoke the function so many times at least, and for so long, with this many in flight."""
+    latencies: list[float] = []
+    begun = 0
+    cpu, begin = process_time(), perf_counter()
 
     async def lane() -> None:
-        for _ in rounds:
-            error = await app.invoke(function, event)
-            if error is not None:
+        nonlocal begun
+        while begun < count or perf_counter() < begin + seconds:
+            begun += 1
+            called = perf_counter()
+            if error := await app.invoke("sms", event):
                 raise RuntimeError(error)
+            latencies.append(perf_counter() - called)
 
-    cpu, wall = process_time(), perf_counter()
     async with asyncio.TaskGroup() as lanes:
         for _ in range(in_flight):
             lanes.create_task(lane())
+    latencies.sort()
     return {
-        "cpu_us": (process_time() - cpu) / count * 1e6,
-        "wall_us": (perf_counter() - wall) / count * 1e6,
-        "rss_kib": memory_kib("VmRSS"),
-        "peak_kib": memory_kib("VmHWM"),
+        "cpu_us": (process_time() - cpu) / begun * 1e6,
+        "per_second": begun / (perf_counter() - begin),
+        "p50_ms": latencies[begun // 2] * 1000,
+        "p99_ms": latencies[begun * 99 // 100] * 1000,
+        "memory_mib": _memory_mib("VmRSS"),
+        "peak_mib": _memory_mib("VmHWM"),
         "modules": len(sys.modules),
         "total_cpu_ms": process_time() * 1000,
     }
+
+
+def _memory_mib(field: str) -> float:
+    # The peak of getrusage is at least that of the process that started this one.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def _say(answer: dict[str, float]) -> None:
