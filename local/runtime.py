@@ -16,9 +16,11 @@ from azure_functions_runtime.bindings.meta import load_binding_registry
 _PROTOS = SimpleNamespace(
     BindingInfo=type("BindingInfo", (SimpleNamespace,), {"undefined": 0, "in": 0, "out": 1, "inout": 2}),
     InvocationResponse=SimpleNamespace,
+    ParameterBinding=SimpleNamespace,
     RpcException=SimpleNamespace,
     RpcFunctionMetadata=SimpleNamespace,
     StatusResult=type("StatusResult", (SimpleNamespace,), {"Failure": 0, "Success": 1}),
+    TypedData=SimpleNamespace,
 )
 
 
