@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     run: Run = options.run
     logging.getLogger("azure").setLevel(logging.CRITICAL)  # what is logged is raised as well
-    os.environ["no_proxy"] = f"{os.environ.get('no_proxy', '')},127.0.0.1,localhost"
+    elsewhere = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    os.environ["no_proxy"] = f"{elsewhere},127.0.0.1,localhost"
     try:
         with ExitStack() as stack:
             code = run(Storage(Settings.from_environ(os.environ), stack), options)
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         command = parent.add_parser(
             name, help=description.partition(".")[0], description=description, allow_abbrev=False
         )
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, reason=None, function=None)
         for option in names:
             command.add_argument(option, **options[option])
 

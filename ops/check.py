@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
 from ops import terminal
@@ -119,11 +119,14 @@ def _permissions(storage: Storage) -> Finding:
         unchanged = MatchConditions.IfNotModified
         probes += [
             partial(storage.queue(f"check-{uuid4()}").send_message, "check"),
-            partial(blobs.upload_blob, "check", b"", overwrite=True, etag="none", match_condition=unchanged),
+            partial(blobs.upload_blob, "check", b"", overwrite=True, etag='"0x0"', match_condition=unchanged),
         ]
     for probe in probes:
-        with suppress(ResourceNotFoundError, ResourceModifiedError):
+        try:
             probe()
+        except HttpResponseError as error:
+            if error.status_code not in (400, 404, 412):
+                raise
     return {
         "detail": "for this tool and the app" if is_shared else "for this tool: the app has its own identity"
     }

@@ -39,7 +39,7 @@ def list_(storage: Storage, options: Namespace) -> int:
 
 def show(storage: Storage, options: Namespace) -> int:
     """Print one dead letter, with the personal data in it."""
-    with closing(_letters(storage, options)) as letters:
+    with closing(_chosen(_letters(storage, options), options)) as letters:
         found = [each for each in letters if each.id.startswith(options.id) or each.event_id == options.id]
     if len({letter.document for letter in found}) != 1:
         raise OpsError(f"{len(found) or 'no'} dead letters have this id: `dead-letters list` shows them")
@@ -127,7 +127,9 @@ def _chosen(letters: Letters, options: Namespace) -> Generator[Letter]:
         letters.close()
         for note in letters.notes:
             print(note, file=sys.stderr)
-    if read and not chosen:
+    if not read:
+        print("no dead letters", file=sys.stderr)
+    elif not chosen:
         raise OpsError(f"none of {read} dead letters has this reason and function")
 
 

@@ -26,6 +26,8 @@ from shared.outcomes import DEAD_LETTER_TYPE
 LEASE_SECONDS = 120
 """How long a message that was received is hidden from others: longer than a post may take."""
 
+_PAGE = 32
+
 
 class QueueLetters:
     """The messages of the dead-letter queue. Those that are left stay hidden until `close`."""
@@ -46,6 +48,7 @@ class QueueLetters:
         self._unneeded: dict[str, str] = {}
         """Name and etag of the blobs that removed messages referred to."""
         self._letters = self._receive_all()
+        self._are_all_seen = False
 
     def __iter__(self) -> Iterator[Letter]:
         """Receive the messages that are there at the beginning, a page at a time."""
@@ -71,7 +74,7 @@ class QueueLetters:
                 pass
             for message_id in list(self._receipts):
                 self._give_back(message_id)
-            if not self.notes:
+            if self._are_all_seen:
                 self._delete_blobs()
         except AzureError:
             self.notes.append(f"storage is away: what was received stays hidden for {LEASE_SECONDS} s")
@@ -82,12 +85,14 @@ class QueueLetters:
         with suppress(ResourceNotFoundError):  # a queue that is missing has no messages
             self.total = self._queue.get_queue_properties().approximate_message_count or 0
             yield from self._receive_pages()
-        if hidden := max(0, self.total - len(self._seen)):
+        hidden = max(0, self.total - len(self._seen))
+        self._are_all_seen = not hidden
+        if hidden:
             self.notes.append(f"about {hidden} more are hidden, by another command or by one that was killed")
 
     def _receive_pages(self) -> Iterator[Letter]:
         repeated = 0
-        while page := list(self._queue.receive_messages(max_messages=32, visibility_timeout=LEASE_SECONDS)):
+        while page := self._receive():
             until = time.monotonic() + LEASE_SECONDS - POST_SECONDS
             received = (page[0].next_visible_on or self.began) - timedelta(seconds=LEASE_SECONDS)
             self.began = min(self.began, received)
@@ -104,6 +109,12 @@ class QueueLetters:
                     self._give_back(message.id)
                 elif (message.inserted_on or self.began) <= self.began:
                     yield self._letter(message)
+
+    def _receive(self) -> list[QueueMessage]:
+        messages = self._queue.receive_messages(
+            messages_per_page=_PAGE, max_messages=_PAGE, visibility_timeout=LEASE_SECONDS
+        )
+        return list(messages)
 
     def _give_back(self, message_id: str) -> None:
         with suppress(HttpResponseError):  # another reader's by now, or visible soon

@@ -523,6 +523,29 @@ class TestOversize:
         (message,) = ops.queues.dead_letters()
         assert ops.queues.referenced(message)["data"]["original"] == large()
 
+    async def test_a_blob_stays_if_not_all_messages_were_seen(self, ops: Ops) -> None:
+        """Storage was away for a moment before the message that refers to it as well was received."""
+        await ops.bury(large(), function="chat_thread")
+        await ops.bury(*many(31))
+        await ops.bury(large(), function="chat_thread")
+        received: list[str] = []
+        ops.patch.setitem(storage._OPTIONS, "retry_total", 0)
+
+        async def answer(request: web.Request, forward: Forward) -> web.Response:
+            is_receiving = request.method == "GET" and "visibilitytimeout" in request.query
+            received.extend([request.path] * is_receiving)
+            if is_receiving and len(received) == 2:
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+            return await forward(request)
+
+        async with before_queues(ops.stack, answer) as connection:
+            ops.patch.setenv("OutcomesStorage", connection)
+            assert (await ops.letters("purge", "--yes"))[0] == 1
+        (message,) = ops.queues.dead_letters()
+        assert ops.queues.referenced(message)["data"]["original"] == large()
+
     async def test_a_blob_that_a_hidden_message_may_refer_to_stays(self, ops: Ops) -> None:
         """Another reader has that message."""
         await ops.bury(large(), large(), function="chat_thread")
