@@ -17,6 +17,8 @@ from shared.settings import QUEUE_SETTINGS, Settings, SettingsError
 
 KEY_VARIABLE = "EVENTGRID_KEY"
 
+_HIDDEN = "Messages that were read are hidden from other readers until the command ends, or for two minutes."
+
 type Run = Callable[[Storage, argparse.Namespace], int]
 
 
@@ -56,13 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     options = _options()
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    group = commands.add_parser("dead-letters", help="list, show, replay or purge dead letters")
-    actions = group.add_subparsers(required=True, metavar="COMMAND")
 
     def add(parent: Any, name: str, run: Run, *names: str) -> None:
         description = run.__doc__ or ""
         command = parent.add_parser(
-            name, help=description.partition(".")[0], description=description, allow_abbrev=False
+            name,
+            help=description.partition(".")[0],
+            description=description,
+            epilog=_HIDDEN if parent is not commands else None,
+            allow_abbrev=False,
         )
         command.set_defaults(run=run, reason=None, function=None)
         for option in names:
@@ -70,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
 
     chosen = ("--reason", "--function", "--blobs", "--json")
     add(commands, "check", check.run, "--to", "--key", "--blobs", "--json")
+    group = commands.add_parser("dead-letters", help="List, show, replay or purge dead letters")
+    actions = group.add_subparsers(required=True, metavar="COMMAND")
     add(actions, "list", dead_letters.list_, *chosen, "--show-data")
     add(actions, "show", dead_letters.show, "id", "--event", "--blobs")
     add(actions, "replay", dead_letters.replay, "--yes", *chosen, "--to", "--key")

@@ -610,6 +610,19 @@ class TestBlobs:
         assert list(blobs.list_blob_names()) == []
         assert len(ops.queues.dead_letters()) == 1
 
+    async def test_a_blob_that_was_changed_meanwhile_stays(self, ops: Ops, blobs: ContainerClient) -> None:
+        """What another reader wrote while an event was posted is not overwritten."""
+        put(blobs, "a", [sample("sms-received") | ADDED])
+
+        async def answer(_: web.Request) -> web.Response:
+            blobs.upload_blob(named("a"), b"[]", overwrite=True)
+            return web.Response(status=202)
+
+        async with answering(answer) as url:
+            code, output, _ = await ops.letters("replay", "--yes", "--blobs", BLOBS, "--to", url)
+        assert (1, {"accepted, but another reader had it": 1}) == (code, counts(output))
+        assert blobs.download_blob(named("a")).readall() == b"[]"
+
     async def test_purge_takes_dead_letters_alone(self, ops: Ops, blobs: ContainerClient) -> None:
         """A wrong container's blobs are never touched; the app's own container is refused."""
         put(blobs, "a", [sample("sms-received") | ADDED])
