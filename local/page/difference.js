@@ -12,7 +12,7 @@ export function lines(event, outcome) {
       const from = [...old.keys()].find((one) => old.get(one) === value && matches(one, path) && (kind === "moved" || !used.has(one)));
       if (from === undefined) continue;
       used.set(from, used.get(from) ?? kind);
-      notes.set(path, { kind, note: kind === "kept" ? "" : `${kind} from ${from}` });
+      notes.set(path, { kind, note: kind === "kept" ? "" : `${kind} from ${kind === "renamed" ? last(from) : from}` });
     }
   };
   take((one, path) => one === path, "kept");
