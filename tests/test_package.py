@@ -25,6 +25,7 @@ from local.worker_process import Worker
 from tests.events import PROJECT
 from tests.test_completeness import DEPLOYED, imports
 from tests.test_end_to_end import (
+    RunningApp,
     queues,
     test_a_bad_event_is_accepted_and_dead_lettered,
     test_a_thread_of_250_participants_comes_out_whole,
@@ -133,16 +134,11 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Install a Python with what the cloud has besides the package: the worker. Its path."""
+    """Make a Python with nothing but what stands for the Functions host, and return its path."""
     folder = tmp_path_factory.mktemp("platform")
     venv.create(folder, symlinks=True)
     (site_packages,) = folder.glob("lib/*/site-packages")
-    for name in ("azure_functions_runtime", "azurefunctions", "local"):
-        spec = importlib.util.find_spec(name)
-        assert spec is not None
-        assert spec.submodule_search_locations is not None
-        (source,) = spec.submodule_search_locations
-        (site_packages / name).symlink_to(source, target_is_directory=True)
+    (site_packages / "local").symlink_to(PROJECT / "local", target_is_directory=True)
     return str(folder / "bin" / "python")
 
 
@@ -179,6 +175,12 @@ async def stack(
         machine.setenv("PYTHONPATH", str(package / PACKAGES))
         async with local_stack.connected(storage, project_dir=package) as running:
             yield running
+
+
+@pytest.fixture(scope="module")
+def app(stack: Stack) -> RunningApp:
+    """Return the package, running."""
+    return RunningApp(stack.endpoint, stack.connection_string)
 
 
 async def test_whatever_is_imported_is_in_the_package(package: Path, loaded: list[Path]) -> None:
