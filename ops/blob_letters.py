@@ -92,12 +92,12 @@ class BlobLetters:
 def _letter(letter_id: str, content: bytes, since: datetime) -> Letter:
     try:
         event = json.loads(content)
+        original = json.dumps({key: value for key, value in event.items() if key.lower() not in _ADDED})
     except UNDECODABLE:
         event = None
     event_type = text_at(event, "eventType", "type")
     payload = PAYLOADS.get(event_type or "")
     if reason := text_at(event, "deadLetterReason", "deadletterreason"):
-        original = {key: value for key, value in event.items() if key.lower() not in _ADDED}
         return Letter(
             id=letter_id,
             since=since,
@@ -106,6 +106,6 @@ def _letter(letter_id: str, content: bytes, since: datetime) -> Letter:
             function=payload.family if payload else None,
             event_id=text_at(event, "id"),
             event_type=event_type,
-            event=json.dumps(original, indent=2),
+            event=original,
         )
     return Letter(id=letter_id, since=since, document=content, reason="unreadable")

@@ -9,13 +9,12 @@ from uuid import UUID, uuid4
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
-from azure.storage.blob import ContainerClient
 
 from ops import terminal
 from ops.blob_letters import BlobLetters
 from ops.endpoint import Endpoint, app_url
 from ops.storage import OpsError, Storage, fault
-from shared.settings import ConnectionStringStorage
+from shared.settings import ConnectionStringStorage, SettingsError
 
 type Finding = dict[str, Any]
 
@@ -49,7 +48,7 @@ def _storage(storage: Storage) -> Iterator[Finding]:
 
 def _blobs(storage: Storage, container: str | None) -> Iterator[Finding]:
     if container is not None:
-        yield _checked(f"dead letters in {container}", partial(_events, storage.container(container)))
+        yield _checked(f"dead letters in {container}", partial(_events, storage, container))
 
 
 def _app(storage: Storage, options: Namespace) -> Iterator[Finding]:
@@ -66,7 +65,7 @@ def _app(storage: Storage, options: Namespace) -> Iterator[Finding]:
 def _checked(check: str, find: Callable[[], Finding | None]) -> Finding:
     try:
         return _finding(check, **(find() or {}))
-    except OpsError as error:
+    except (OpsError, SettingsError) as error:
         return _finding(check, result=_FAILED, detail=str(error))
     except AzureError as error:
         return _finding(check, result=_FAILED, detail=fault(error))
@@ -132,6 +131,6 @@ def _permissions(storage: Storage) -> Finding:
     }
 
 
-def _events(container: ContainerClient) -> Finding:
-    since = [letter.since for letter in BlobLetters(container)]
+def _events(storage: Storage, container: str) -> Finding:
+    since = [letter.since for letter in BlobLetters(storage.container(container))]
     return {"waiting": len(since), "oldest": min(since, default=None)}

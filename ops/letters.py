@@ -15,7 +15,7 @@ LEFT = {
 }
 """Reasons of what holds no event, and what becomes of it unless it is purged by that very reason."""
 
-UNDECODABLE = (ValueError, RecursionError, TypeError, KeyError)
+UNDECODABLE = (ValueError, RecursionError, TypeError, KeyError, AttributeError)
 """What reading a document raises that is no JSON, is nested too deeply or is no dead letter."""
 
 

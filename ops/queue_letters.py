@@ -142,7 +142,8 @@ class QueueLetters:
                 reason, text = "unreadable", blob.readall()
                 document = json.loads(text)
             data = document["data"]
-            event = data["original"]
+            original = data["original"]
+            event = original if isinstance(original, str) else json.dumps(original)
             if document["type"] == DEAD_LETTER_TYPE and text_at(data, "reason"):
                 return Letter(
                     id=message.id,
@@ -152,7 +153,7 @@ class QueueLetters:
                     function=known_function(data["function"]),
                     event_id=text_at(data, "eventId"),
                     event_type=text_at(data, "eventType"),
-                    event=event if isinstance(event, str) else json.dumps(event, indent=2),
+                    event=event.encode(errors="backslashreplace").decode(),
                 )
         except (*UNDECODABLE, ResourceNotFoundError):
             pass

@@ -17,7 +17,7 @@ def printable(text: str) -> str:
 def show(rows: Sequence[Row], *, as_json: bool) -> None:
     """Print rows that have the same keys."""
     if as_json:
-        lines = [msgspec.json.encode(row).decode() for row in rows]
+        lines = [json.dumps(msgspec.to_builtins(row)) for row in rows]
     elif rows:
         heading = [key.replace("_", " ").upper() for key in rows[0]]
         cells = [heading, *([_cell(value) for value in row.values()] for row in rows)]

@@ -309,7 +309,7 @@ class TestQueue:
         """Neither of an odd event nor of what somebody else put into the queue, unless asked for."""
         await ops.bury(sample("sms-received") | {"id": f"+{CANARY}", "eventType": f"call\n{CANARY}"})
         foreign = ops.queues.dead_letters()[0]
-        foreign["data"] |= {"reason": CANARY, "function": CANARY}
+        foreign["data"] |= {"reason": CANARY, "function": CANARY, "eventId": "\ud800"}
         ops.send(encoded(foreign), CANARY)
         for form in ([], ["--json"]):
             _, output, _ = await ops.letters("list", *form)
@@ -601,6 +601,15 @@ class TestBlobs:
         assert left.items() <= dry.items()
         assert json.loads(blobs.download_blob(named("a")).readall()) == [unknown, {"else": 1}]
         assert len(ops.queues.everything()) == 1
+
+    async def test_a_deeply_nested_event_is_one_of_many(self, ops: Ops, blobs: ContainerClient) -> None:
+        """The Functions host takes no event nested over 64 levels, so Event Grid dead-letters it."""
+        nested = json.loads("[" * 900 + "]" * 900)
+        deep = sample("sms-received") | ADDED | {"data": nested}
+        put(blobs, "a", [deep, sample("sms-received") | ADDED])
+        code, output, _ = await ops.letters("replay", "--yes", "--blobs", BLOBS)
+        assert (1, {"accepted": 1, "left: the app failed, its log says why": 1}) == (code, counts(output))
+        assert json.loads(blobs.download_blob(named("a")).readall()) == [deep]
 
     async def test_one_that_is_refused_is_a_dead_letter(self, ops: Ops, blobs: ContainerClient) -> None:
         """There is one dead letter before and after."""
