@@ -124,10 +124,18 @@ def words_before(text: str) -> int:
 
 
 def test_the_readme_comes_to_the_point() -> None:
-    """What the app makes of an event is shown within 90 words, and the first command within 120."""
+    """The picture, an event beside its outcome and the first command come within 60, 90 and 120 words."""
+    assert words_before("<picture>") <= 60
     assert words_before("<table>") <= 90
     assert words_before("```sh\nmake run") <= 120
     assert len(prose(README).split()) < 900
+
+
+def test_the_pictures_of_the_readme_exist() -> None:
+    """In light and dark."""
+    pictures = re.findall(r'(?:src|srcset)="(.*?)"', README)
+    assert pictures == ["docs/page-dark.png", "docs/page-light.png"]
+    assert all((PROJECT / picture).is_file() for picture in pictures)
 
 
 def test_the_event_and_the_outcome_that_the_readme_shows_are_a_sample() -> None:
