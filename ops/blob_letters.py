@@ -52,7 +52,10 @@ class BlobLetters:
             for name in filter(_NAME.fullmatch, self._container.list_blob_names()):
                 yield from self._read(name)
         except ResourceNotFoundError:
-            raise OpsError(f"there is no blob container {self._container.container_name}") from None
+            raise OpsError(
+                f"there is no blob container {self._container.container_name}: Event Grid drops the events "
+                "that it cannot deliver if their subscription names it"
+            ) from None
 
     def remove(self, letter: Letter) -> bool:
         """Remove an event of the blob last read. Returns False where the blob was changed since."""
