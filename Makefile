@@ -18,15 +18,22 @@ setup: .venv/.complete local/node_modules/.complete ## Install what development 
 .venv/.complete: requirements-dev.txt requirements.txt
 	@for python in python3.13 python3; do \
 		if $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then \
+			echo "set-up, once: Python packages into .venv, with $$(command -v $$python) (about a minute)"; \
 			exec $$python -m venv --clear .venv; \
 		fi; \
 	done; \
-	echo 'Python 3.13 is needed: neither python3.13 nor python3 is it.' >&2; exit 1
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	echo 'error: Python 3.13 is needed, and neither python3.13 nor python3 is it.' >&2; \
+	echo 'Install it from https://www.python.org/downloads/, or with pyenv: pyenv install 3.13' >&2; exit 1
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt || { \
+		echo 'error: the packages were not installed; pip says above why. They come from PyPI.' >&2; \
+		echo 'Behind a proxy set HTTPS_PROXY. For a mirror set PIP_INDEX_URL.' >&2; exit 1; }
 	@touch $@
 
 local/node_modules/.complete: local/package-lock.json | .venv/.complete
-	@$(NPM) ci --ignore-scripts --no-audit --no-fund
+	@echo 'set-up, once: Azurite into local/node_modules, with the Node of .venv (about half a minute)'
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || { \
+		echo 'error: Azurite was not installed; npm says above why. It comes from the npm registry.' >&2; \
+		echo 'Behind a proxy set HTTPS_PROXY. For a mirror set NPM_CONFIG_REGISTRY.' >&2; exit 1; }
 	@touch $@
 
 run: setup ## Run the app locally, until Ctrl-C (ARGS: options of `python -m local up`)
