@@ -27,6 +27,8 @@ async def _site(storage: Azurite, tmp_path_factory: pytest.TempPathFactory) -> A
 
 @pytest_asyncio.fixture(name="page", loop_scope="session")
 async def _page(site: Site) -> AsyncIterator[Page]:
+    site.stack.event_grid.time_scale = 1
+    site.stack.journal.break_(None)
     async with site.page() as page:
         yield page
 
