@@ -213,10 +213,10 @@ function header() {
       <button>Break</button>
     </form>
     <span class="group">
-      <label for="speed" title="How fast Event Grid's time runs: its first retry comes after 10 s">Event Grid time</label>
+      <label class="hidden" for="speed">Event Grid time</label>
       <select id="speed" @change=${(event) => control({ time_scale: Number(event.target.value) })}>
         ${[...new Set([1, 60, 3600, 20000, status?.time_scale ?? 1])].sort((a, b) => a - b)
-          .map((scale) => html`<option value=${scale} ?selected=${scale === status?.time_scale}>× ${scale.toLocaleString("en")}</option>`)}
+          .map((scale) => html`<option value=${scale} ?selected=${scale === status?.time_scale}>Event Grid × ${scale.toLocaleString("en")}</option>`)}
       </select>
     </span>
     <button class="main" @click=${() => open()}>Send <kbd>s</kbd></button>`;
@@ -348,7 +348,7 @@ function details() {
   if (!detail) return html`<section class="detail"><p class="empty">Select an event to see it beside its outcome. Keys: <kbd>↑</kbd> <kbd>↓</kbd> move, <kbd>/</kbd> filter, <kbd>s</kbd> send, <kbd>r</kbd> send again, <kbd>Esc</kbd> close.</p></section>`;
   const written = outcome(detail);
   const [left, right] = lines(detail.event, written?.document);
-  const isCut = detail.size > detail.event.length * 4 || left.text !== undefined || right?.text !== undefined;
+  const isCut = left.text !== undefined || (written && right.text !== undefined);
   return html`
     <section class="detail" aria-label="Selected delivery" tabindex="0">
       <div class="head">
