@@ -14,6 +14,7 @@ from azure.storage.queue import QueueClient
 
 from functions.sms import _KEYWORDS
 from shared.delivery import Delivery, Fate
+from shared.outcomes import APP_VERSION
 from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
 from shared.telemetry import report
@@ -129,6 +130,11 @@ def test_the_readme_comes_to_the_point() -> None:
     assert words_before("<table>") <= 90
     assert words_before("```sh\nmake run") <= 120
     assert len(prose(README).split()) < 900
+
+
+def test_the_readme_says_which_version_it_is_of() -> None:
+    """The one that dead letters carry."""
+    assert f"**Status:** version {APP_VERSION}." in README
 
 
 def test_the_pictures_of_the_readme_exist() -> None:
