@@ -1,7 +1,5 @@
 """Which files are the app: what is deployed, and reloaded when it changes."""
 
-import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,17 +18,12 @@ def is_app_code(file: Path, project_dir: Path) -> bool:
 
 def snapshot(project_dir: Path) -> object:
     """Return something that differs whenever the code or the settings do."""
-    return {file: (stat.st_mtime_ns, stat.st_size) for file, stat in _stats(project_dir)}
-
-
-def _stats(project_dir: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    for file in _files(project_dir):
-        with suppress(FileNotFoundError):  # an editor may be about to put it back
-            yield file, file.stat()
-
-
-def _files(project_dir: Path) -> Iterator[Path]:
-    yield project_dir / ENTRY_POINT
-    yield project_dir / SETTINGS_FILE
+    files = [project_dir / ENTRY_POINT, project_dir / SETTINGS_FILE]
     for package in PACKAGES:
-        yield from (project_dir / package).rglob("*.py")
+        files += (project_dir / package).rglob("*.py")
+    found = {}
+    for file in files:
+        with suppress(FileNotFoundError):  # an editor may be about to put it back
+            stat = file.stat()
+            found[file] = stat.st_mtime_ns, stat.st_size
+    return found

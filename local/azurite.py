@@ -116,7 +116,8 @@ async def _answering(process: Process, first_port: int) -> None:
         async with asyncio.timeout(START_SECONDS):
             for port in range(first_port, first_port + len(SERVICES)):
                 while not await _accepts(port):
-                    _require_running(process)
+                    if process.returncode is not None:
+                        raise LocalError(f"Azurite ended as it started, with exit code {process.returncode}")
                     await asyncio.sleep(0.05)
     except TimeoutError:
         raise LocalError(f"Azurite did not answer within {START_SECONDS:.0f} seconds") from None
@@ -131,11 +132,6 @@ async def _accepts(port: int) -> bool:
     with suppress(OSError):
         await writer.wait_closed()
     return True
-
-
-def _require_running(process: Process) -> None:
-    if process.returncode is not None:
-        raise LocalError(f"Azurite ended as it started, with exit code {process.returncode}")
 
 
 async def _stop(process: Process) -> None:

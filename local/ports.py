@@ -4,8 +4,6 @@ import os
 import random
 import socket
 
-from local.errors import LocalError
-
 HOST = "127.0.0.1"
 
 # Not the default generator: processes that seed it alike would choose the same ports.
@@ -23,14 +21,6 @@ def is_taken(port: int) -> bool:
         except OSError:
             return True
     return False
-
-
-def require_free(port: int, use: str, option: str) -> None:
-    """Raise LocalError when the port is taken, with the option that chooses another."""
-    if is_taken(port):
-        raise LocalError(
-            f"port {port} for {use} is taken: stop what listens there, or choose another with {option}"
-        )
 
 
 def free_block(length: int) -> int:

@@ -3,8 +3,8 @@
 Storage and worker end even when this process is killed; a kill leaves only the temporary data folder behind.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,7 +91,12 @@ async def running(
     storage_port = storage_port or _free_ports()
     # Wrong settings stop the start; when the file is edited later, they are only reported.
     _settings(project_dir, azurite.connection_string(storage_port))
-    with _folder(data_dir) as folder:
+    with TemporaryDirectory(prefix="azurite-", ignore_cleanup_errors=True) as temporary:
+        folder = data_dir or Path(temporary)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LocalError(f"cannot keep data in {folder}: {error.strerror}") from None
         report("starting storage (Azurite)")
         async with (
             azurite.running(_free_ports() if func else storage_port, folder) as storage,
@@ -163,26 +168,13 @@ def _free_ports() -> int:
 
 
 def _require_free_ports(port: int, storage_port: int, event_grid_port: int) -> None:
-    wanted = [(port, "the endpoint", "--port"), (event_grid_port, "Event Grid", "--event-grid-port")]
-    for offset, service in enumerate(azurite.SERVICES) if storage_port else ():
-        wanted.append((storage_port + offset, f"{service} storage", "--storage-port"))
-    uses: dict[int, str] = {}
-    for number, use, option in wanted:
-        if number in uses:
-            raise LocalError(f"port {number} is for {uses[number]} and {use}: choose another with {option}")
-        if number:
-            ports.require_free(number, use, option)
-            uses[number] = use
-
-
-@contextmanager
-def _folder(data_dir: Path | None) -> Iterator[Path]:
-    if data_dir is None:
-        with TemporaryDirectory(prefix="azurite-", ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
-        return
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LocalError(f"cannot keep data in {data_dir}: {error.strerror}") from None
-    yield data_dir
+    wanted = [(port, "--port"), (event_grid_port, "--event-grid-port")]
+    if storage_port:
+        wanted += [(storage_port + offset, "--storage-port") for offset in range(len(azurite.SERVICES))]
+    used = set[int]()
+    for number, option in wanted:
+        if number and (number in used or ports.is_taken(number)):
+            raise LocalError(
+                f"port {number} is taken: stop what listens there, or choose another with {option}"
+            )
+        used.add(number)

@@ -231,7 +231,7 @@ class TestCommandLine:
     async def test_a_port_for_two_is_an_error(self, other: int, option: str) -> None:
         """It is named before anything starts, with an option to change it."""
         first = ports.free_block(4)
-        with pytest.raises(LocalError, match=f"port {first + other} is for .*{option}"):
+        with pytest.raises(LocalError, match=f"port {first + other} is taken.*{option}"):
             async with local_stack.running(port=first + 3, storage_port=first, event_grid_port=first + other):
                 pass
 
