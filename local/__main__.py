@@ -205,8 +205,8 @@ async def _stay_up(running: Stack, *, with_samples: bool) -> None:
 
 
 async def _session(running: Stack, *, with_samples: bool) -> None:
-    """Say when the stack is ready, and send the samples."""
-    _say(f"publish to {running.event_grid_endpoint}, with any key")
+    """Say where the page is, which tells why an app does not load, and send the samples when it does."""
+    _say(f"page on {running.page}, publish to {running.event_grid_endpoint} with any key")
     if not running.runs_app:
         _say(f"deliver to {running.endpoint}: run `func start` in another terminal")
     else:
