@@ -99,10 +99,15 @@ class _ObjectReader:
             for name in (field.former_name, field.wire_name)
             if name
         }
+        self._text = self._by_key[struct.text_field.lower()] if struct.text_field else None
 
     def __call__(self, value: Any, path: _Path) -> tuple[dict[str, Any], GaObject]:
-        if isinstance(value, str) and self._struct.text_field is not None:
-            value = {self._struct.text_field: value}
+        if isinstance(value, str) and self._text is not None:
+            completed = self._struct.complete({self._text.name: value})
+            if all(field.name in completed for field in self._required):
+                typed = self._struct(**completed)
+                return msgspec.to_builtins(typed), typed
+            value = {self._text.wire_name: value}
         if not isinstance(value, dict):
             convert(value, dict, _text(path))
         candidates, rest = self._candidates(value)
@@ -112,11 +117,10 @@ class _ObjectReader:
         errors: dict[str, DecodeError] = {}
         spare: list[tuple[_Field, _Candidate]] = []
         for field in self._fields:
-            if field.name not in candidates:
-                continue
-            if len(candidates[field.name]) > 1:
-                candidates[field.name].sort(key=field.preference)
-            for key, item in candidates[field.name]:
+            found = candidates.get(field.name, ())
+            if len(found) > 1:
+                found = sorted(found, key=field.preference)
+            for key, item in found:
                 if field.name in values:
                     spare.append((field, (key, item)))
                     continue
@@ -153,8 +157,12 @@ class _ObjectReader:
             field = self._by_key.get(key.lower())
             if field is None:
                 rest[key] = item
-            elif item is not None:
-                found.setdefault(field.name, []).append((key, item))
+            elif item is None:
+                continue
+            elif field.name in found:
+                found[field.name].append((key, item))
+            else:
+                found[field.name] = [(key, item)]
         return found, rest
 
     def _completed(
