@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from argparse import Namespace
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from operator import attrgetter
@@ -60,10 +60,10 @@ def replay(storage: Storage, options: Namespace) -> int:
     A dead letter is removed once the app has accepted its event. An event that the app refuses again has a
     new dead letter by then.
     """
-    accepted: dict[str | None, tuple[str, ...]] = {}
+    accepted: defaultdict[object, list[tuple[str, ...]]] = defaultdict(list)
 
     def act(letter: Letter) -> str | None:
-        if letter.key in accepted and letter.since >= letters.began:
+        if letter.delivery(letter.function) in accepted and letter.since >= letters.began:
             return None  # it was refused again
         if letter.event is None or letter.target is None:
             return LEFT.get(letter.reason, "left: no function takes it")
@@ -71,7 +71,7 @@ def replay(storage: Storage, options: Namespace) -> int:
             return f"would be posted to {app.url} and removed"
         if not app.accepts(letter.target, letter.event):
             return "left: the app failed, its log says why"
-        accepted[letter.key] = _group(_ACCEPTED, letter)
+        accepted[letter.delivery(letter.target)].append(_group(_ACCEPTED, letter))
         return _ACCEPTED if letters.remove(letter) else f"{_ACCEPTED}, but {_TAKEN}"
 
     letters = _letters(storage, options)
@@ -80,8 +80,8 @@ def replay(storage: Storage, options: Namespace) -> int:
     if accepted:
         with closing(QueueLetters(storage.dead_letters(), storage.oversize())) as left:
             for letter in left:
-                if group := accepted.pop(letter.key, None):
-                    results[group] -= 1
+                if groups := accepted.get(letter.delivery(letter.function)):
+                    results[groups.pop()] -= 1
                     results[_group("refused again", letter)] += 1
     return _show(results, options, done=_ACCEPTED)
 

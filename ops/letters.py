@@ -1,5 +1,6 @@
 """A dead letter, wherever it is: in the app's queue or in one of Event Grid's blobs."""
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,10 +35,12 @@ class Letter:
     event: str | None = None
     """The original event's text."""
 
-    @property
-    def key(self) -> str | None:
-        """What tells its event from others: its id, or all of it."""
-        return self.event_id or self.event
+    def delivery(self, function: str | None) -> tuple[str | None, str | None]:
+        """Return the key of a delivery of its event to a function. Different events can share an id."""
+        try:
+            return json.dumps(json.loads(self.event or ""), sort_keys=True), function
+        except UNDECODABLE:
+            return self.event, function
 
     @property
     def target(self) -> str | None:

@@ -241,6 +241,14 @@ class TestQueue:
         assert [bad, no_id] == [letter["data"]["original"] for letter in ops.queues.dead_letters()]
         assert all(letter["data"]["detail"] != "A bug, mended since." for letter in ops.queues.dead_letters())
 
+    async def test_each_of_several_events_with_one_id_is_counted(self, ops: Ops) -> None:
+        """Different events can share an id: each refusal counts, in whatever form its event came."""
+        bad = [sample("sms-received") | {"data": {"number": number}} for number in range(3)]
+        await ops.bury(*bad, json.dumps(sample("sms-received"), indent=2))
+        code, output, _ = await ops.letters("replay", "--yes")
+        assert (1, {"accepted": 1, "refused again": 3}) == (code, counts(output))
+        assert 3 == len(ops.queues.dead_letters())
+
     async def test_an_event_that_fails_is_left(self, ops: Ops) -> None:
         """What the endpoint answers 500 stays as it is, and the next gets its turn."""
         await ops.bury("[1]", sample("sms-received"))
