@@ -208,7 +208,7 @@ class Journal:
             ready.set()
 
     def _say(self, delivery: Delivery, text: str) -> None:
-        name = delivery.type.rpartition(".")[2]
+        name = delivery.type.rpartition(".")[2][:60]
         ms = delivery.attempts[-1].ms if delivery.attempts else None
         took = "" if ms is None else f" ({ms:.0f} ms)"
         what = printable(f"{delivery.function or '-':<12} {name or '-':<34}")

@@ -233,7 +233,7 @@ function notices() {
   if (!state.connected) return html`<div class="notice" role="alert">The local stack does not answer. Start it with <code>make run</code>; this page connects again by itself.</div>`;
   return html`
     ${status?.error ? html`<div class="notice" role="alert"><strong>The app does not load.</strong> Events are answered 404 until it does.<pre>${status.error}</pre></div>` : nothing}
-    ${status?.fault ? html`<div class="notice" role="alert"><strong>Broken on purpose:</strong> ${faults[status.fault]}, ${status.faults_left ? `for the next ${status.faults_left} attempts` : "until it is mended"}. <button @click=${() => control({ fault: null })}>Mend</button></div>` : nothing}`;
+    ${status?.fault ? html`<div class="notice" role="alert"><strong>Broken on purpose:</strong> ${faults[status.fault]}, ${status.faults_left ? `attempts left: ${status.faults_left}` : "until it is mended"}. <button @click=${() => control({ fault: null })}>Mend</button></div>` : nothing}`;
 }
 
 function row(delivery) {
