@@ -101,7 +101,7 @@ format: setup ## Format the code, and fix what lint can fix
 	$(PYTHON) -m ruff format
 
 golden: setup ## Write tests/golden/ from the samples and the handlers: read the difference before you commit it
-	$(PYTHON) -m tools.goldens
+	$(PYTHON) -m tests.goldens
 
 docs: setup ## Generate schemas/, docs/events.md and, with Bicep, infra/snapshots/
 	$(PYTHON) -m tools.schemas

@@ -100,8 +100,8 @@ def copy(tmp_path: Path) -> Path:
 def test_a_family_is_added_by_the_files_on_the_page(copy: Path) -> None:
     """Its events come out of its queue through worker and Azurite, and its generated files are complete."""
     assert FAMILY_FILES == apply(copy, section("Add a family"))
-    for tool in ("goldens", "schemas", "events_page"):
-        run(copy, "-m", f"tools.{tool}")
+    for module in ("tests.goldens", "tools.schemas", "tools.events_page"):
+        run(copy, "-m", module)
     modules = [name for name in FAMILY_FILES if name.endswith(".py")]
     for checker in (("mypy",), ("ruff", "check"), ("ruff", "format", "--check")):
         run(copy, "-m", *checker, *modules)
