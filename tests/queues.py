@@ -13,6 +13,8 @@ from azure.storage.queue import QueueClient, QueueMessage, TextBase64DecodePolic
 from examples.consumer.reading import read_outcome
 from shared.settings import Settings
 
+AZURITE_ACCOUNT = "devstoreaccount1"
+
 
 class Queues:
     """The outcome queues, the dead-letter queue and the container of large documents of one account."""
@@ -44,7 +46,7 @@ class Queues:
 
     def referenced(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Return the id, source and data of a message that refers to a blob, as a consumer reads it."""
-        container = message["dataref"].split("/devstoreaccount1/")[1].partition("/")[0]
+        container = message["dataref"].split(f"/{AZURITE_ACCOUNT}/")[1].partition("/")[0]
         with ContainerClient.from_connection_string(self._connection_string, container) as oversize:
             outcome = read_outcome(json.dumps(message), oversize)
         return {"id": outcome.id, "source": outcome.source, "data": outcome.data}
@@ -58,7 +60,10 @@ class Queues:
                 return []
 
     def clear(self) -> None:
-        """Empty all queues and the container."""
+        """Empty all queues and the container. Raises ValueError if the account is not Azurite's."""
+        account = self._client(self._dead_letter_queue).account_name
+        if account != AZURITE_ACCOUNT:
+            raise ValueError(f"the tests delete messages of Azurite only, not of the account {account!r}")
         for queue in (*self._names.values(), self._dead_letter_queue):
             with self._client(queue) as client, suppress(ResourceNotFoundError):
                 client.clear_messages()

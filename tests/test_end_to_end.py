@@ -1,7 +1,7 @@
 """The whole path: HTTP endpoint, Microsoft's worker runtime, the app, storage, and a consumer's clients.
 
 The app is the local stack's. To test a running `func start` instead, set E2E_ENDPOINT to the URL of its Event
-Grid endpoint and E2E_STORAGE to the connection string of its storage. Its queues are emptied.
+Grid endpoint and E2E_STORAGE to the connection string of its Azurite. Each test empties the app's queues.
 """
 
 import asyncio
@@ -121,3 +121,12 @@ async def test_many_at_once_are_all_written(app: RunningApp, queues: Queues) -> 
     assert {(202, "")} == set(answers)
     ids = {outcome["id"] for outcome in queues.outcomes("chat_message")}
     assert ids == {f"event-{number:02}:acs.chat-message.received" for number in range(30)}
+
+
+async def test_an_account_in_azure_is_not_emptied() -> None:
+    """The tests refuse to delete what may be someone's outcomes."""
+    azure = (
+        "DefaultEndpointsProtocol=https;AccountName=contoso;AccountKey=a2V5;EndpointSuffix=core.windows.net"
+    )
+    with pytest.raises(ValueError, match="'contoso'"):
+        Queues(azure, Settings.from_environ({"OutcomesStorage": azure})).clear()
