@@ -1,7 +1,7 @@
-// Subscribes the functions to the system topic; deployed to the topic's resource group, any number of times.
-// The functions must be deployed before: Event Grid checks that they exist.
+// Subscribes the functions to the system topic. Deployed to the topic's resource group, and can be repeated.
+// The functions must be deployed first: Event Grid checks that they exist.
 
-@description('Name of the system topic; its identity writes to the dead-letter container.')
+@description('Name of the system topic. Its identity writes to the dead-letter container.')
 param systemTopicName string
 
 @description('Resource id of the function app.')
@@ -10,7 +10,7 @@ param functionAppId string
 @description('Resource id of the storage account that has the dead-letter container.')
 param deadLetterStorageAccountId string
 
-@description('Chat events for each recipient, for the thread as a whole, or both.')
+@description('Chat events: one for each recipient (user), one for the thread (thread), or both.')
 @allowed(['user', 'thread', 'both'])
 param chatLevel string
 
@@ -22,7 +22,7 @@ var levels = {
 var content = loadJsonContent('event-subscriptions.json')
 
 @export()
-@description('The subscriptions of event-subscriptions.json, each with its defaults.')
+@description('The subscriptions of event-subscriptions.json, with the defaults applied.')
 var subscriptions object[] = map(content.subscriptions, entry => {
   name: replace(entry.function, '_', '-')
   ...content.defaults
@@ -41,7 +41,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
 // One at a time: each makes Event Grid call Communication Services, which refuses several calls at once.
 @batchSize(1)
 resource eventSubscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
-  // Event Grid takes an empty list of types for all types.
+  // To Event Grid, an empty list of types means all types.
   for (subscription, index) in subscriptions: if (!empty(eventTypes[index])) {
     parent: topic
     name: subscription.name

@@ -2,7 +2,7 @@ targetScope = 'subscription'
 
 import { subscriptions } from 'event-subscriptions.bicep'
 
-@description('Names the resources, with the location and the subscription.')
+@description('Name of the environment. The names of the resources derive from it, the location and the subscription.')
 @minLength(1)
 @maxLength(64)
 param environmentName string
@@ -11,40 +11,40 @@ param environmentName string
 @metadata({ azd: { type: 'location' } })
 param location string
 
-@description('Resource id of an existing Communication Services resource. Empty makes a new one.')
+@description('Resource id of an existing Communication Services resource. If empty, a new one is created.')
 param communicationServiceId string = ''
 
-@description('Where a new Communication Services resource keeps its data.')
+@description('Where a new Communication Services resource keeps its data. It cannot be changed later.')
 param communicationDataLocation string = 'United States'
 
-@description('Resource id of the system topic that the Communication Services resource may have already.')
+@description('Resource id of the system topic of the Communication Services resource. If empty, a new one is created. A resource can have only one.')
 param systemTopicId string = ''
 
-@description('Resource id of an existing storage account for the outcomes. Empty makes a new one.')
+@description('Resource id of an existing storage account for the outcomes. If empty, a new one is created.')
 param outcomeStorageAccountId string = ''
 
-@description('Chat events for each recipient, for the thread as a whole, or both.')
+@description('Chat events: one for each recipient (user), one for the thread (thread), or both.')
 @allowed(['user', 'thread', 'both'])
 param chatLevel string = 'user'
 
-@description('Logs, traces and metrics by OpenTelemetry, instead of by the host alone.')
+@description('Whether the app sends logs, traces and metrics with OpenTelemetry. If not, the Functions host sends the logs only.')
 param openTelemetry bool = true
 
-@description('Seconds that an outcome stays in its queue before it expires unread. -1: outcomes never expire. Dead letters never do.')
+@description('Seconds until an unread outcome is deleted from its queue. -1 means never. Dead letters never expire.')
 param outcomeTtlSeconds int = -1
 
-@description('Days that documents over 48 KiB and the dead letters of Event Grid are kept. Must be longer than any outage of a consumer: a message without its document is useless. A new storage account only.')
+@description('Days until documents over 48 KiB and the dead letters of Event Grid are deleted. Must be longer than any outage of a consumer: a message without its document is useless. Applies to a new storage account only.')
 @minValue(1)
 param retentionDays int = 90
 
-@description('Instances of each function that are always ready. 0: the first event after a pause waits for a cold start.')
+@description('Number of always-ready instances of each function. With 0, the first event after a pause waits for a cold start.')
 @minValue(0)
 param alwaysReadyInstances int = 0
 
-@description('E-mail address for the alerts. Empty sends none: alerts then show in the portal only.')
+@description('E-mail address for the alerts. If empty, alerts show in the portal only.')
 param alertEmail string = ''
 
-@description('Object id of the user or group that runs `python -m ops` on this deployment. Empty assigns no role.')
+@description('Object id of the user or group that runs `python -m ops` on this deployment. If empty, no role is assigned.')
 param operatorPrincipalId string = ''
 
 func queueName(family string) string => 'acs-${replace(family, '_', '-')}'

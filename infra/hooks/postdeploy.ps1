@@ -1,4 +1,5 @@
-# Subscribe the deployed functions to their events. azd runs this after each deployment; by hand, set the same variables.
+# Subscribes the deployed functions to their events. azd runs this after each deployment.
+# To run it by hand, set the four variables below, which are outputs of infra/main.bicep.
 $ErrorActionPreference = 'Stop'
 $PSNativeCommandUseErrorActionPreference = $false # failures of az are handled below
 
@@ -30,7 +31,7 @@ function Get-Explanation {
     $app = '--subscription', $parts[2], '--resource-group', $parts[4], '--name', $parts[8]
     $functions = az functionapp function list @app --query '[].name' --output tsv
     if ($LASTEXITCODE -eq 0 -and -not $functions) {
-        'The app shows no functions: its code did not load. This command shows when it has:'
+        'The app shows no functions: its code did not load. This command lists them once it has loaded:'
         "  az functionapp function list $app --output table"
         'This query in Log Analytics shows why:'
         '  union AppExceptions, AppTraces | where TimeGenerated > ago(1h) and SeverityLevel >= 2'
@@ -38,11 +39,11 @@ function Get-Explanation {
     else {
         'The functions are not subscribed. The answer above says why.'
     }
-    'Event subscriptions that existed are as they were. Event Grid retries their events for 24 hours and'
-    'then keeps them in the dead-letter container.'
+    'Existing event subscriptions are not changed. Event Grid retries their events for 24 hours and then'
+    'writes them to the dead-letter container.'
 }
 
-# Event Grid needs some time to know a function that was just deployed, and a role that was just assigned.
+# It takes some time until Event Grid sees a new function or a new role.
 for ($attempt = 1; ; $attempt++) {
     $answer = az deployment group create --name event-subscriptions --output none `
         --subscription $subscription --resource-group $group `

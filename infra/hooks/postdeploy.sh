@@ -1,5 +1,6 @@
 #!/bin/sh
-# Subscribe the deployed functions to their events. azd runs this after each deployment; by hand, set the same variables.
+# Subscribes the deployed functions to their events. azd runs this after each deployment.
+# To run it by hand, set the four variables below, which are outputs of infra/main.bicep.
 set -eu
 
 fail() {
@@ -33,18 +34,18 @@ explain() {
     list="az functionapp function list --subscription $(part "$FUNCTION_APP_ID" 3)"
     list="$list --resource-group $(part "$FUNCTION_APP_ID" 5) --name $(part "$FUNCTION_APP_ID" 9)"
     if functions=$($list --query "[].name" --output tsv) && [ -z "$functions" ]; then
-        printf '%s\n' "The app shows no functions: its code did not load. This command shows when it has:" \
+        printf '%s\n' "The app shows no functions: its code did not load. This command lists them once it has loaded:" \
             "  $list --output table" \
             "This query in Log Analytics shows why:" \
             "  union AppExceptions, AppTraces | where TimeGenerated > ago(1h) and SeverityLevel >= 2"
     else
         printf '%s\n' "The functions are not subscribed. The answer above says why."
     fi
-    printf '%s\n' "Event subscriptions that existed are as they were. Event Grid retries their events for 24 hours and" \
-        "then keeps them in the dead-letter container."
+    printf '%s\n' "Existing event subscriptions are not changed. Event Grid retries their events for 24 hours and then" \
+        "writes them to the dead-letter container."
 }
 
-# Event Grid needs some time to know a function that was just deployed, and a role that was just assigned.
+# It takes some time until Event Grid sees a new function or a new role.
 attempt=1
 until answer=$(subscribe 2>&1); do
     [ "$attempt" -lt 10 ] || fail "$answer" "$(explain)"

@@ -6,7 +6,7 @@ param topicId string
 param workspaceId string
 param email string
 
-// 0 is critical, 1 an error, 2 a warning: a lost event is worse than one that waits, and that worse than a late one.
+// Severity 0 is critical: events are lost. 1 is an error: events wait for a person. 2 is a warning: events are late.
 var onTopic = [
   {
     name: 'event-grid-dropped'
@@ -31,7 +31,7 @@ var onTopic = [
   }
 ]
 
-// The app writes one record for each delivery; its text is the same with and without OpenTelemetry.
+// The app writes one record for each delivery. Its text is the same with and without OpenTelemetry.
 var inLogs = [
   {
     name: 'dead-letters'

@@ -11,7 +11,7 @@ param insightsConnectionString string
 param openTelemetry bool
 param functions string[]
 param alwaysReadyInstances int
-@description('The settings that the app reads. Those of the Functions host are added here.')
+@description('The settings that the app reads. This module adds those of the Functions host.')
 param settings object
 
 var openTelemetrySettings = {
@@ -40,7 +40,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    // For settings that are Key Vault references; by default they need a system-assigned identity.
+    // Without this, Key Vault references in settings need a system-assigned identity.
     keyVaultReferenceIdentity: identityId
     siteConfig: { minTlsVersion: '1.2' }
     functionAppConfig: {
@@ -58,7 +58,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: 2048
         maximumInstanceCount: 100
-        // Each function scales on instances of its own.
+        // Each function scales on its own instances.
         alwaysReady: [
           for name in (alwaysReadyInstances == 0 ? [] : functions): {
             name: 'function:${name}'
@@ -74,7 +74,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     properties: {
       ...settings
       ...(openTelemetry ? openTelemetrySettings : {})
-      // The name too: with the URI alone the host may fail to start (azure-functions-host#11787).
+      // With the URI alone, which sovereign clouds need, the host may fail to start (azure-functions-host#11787).
       AzureWebJobsStorage__accountName: hostAccountName
       AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint
       AzureWebJobsStorage__credential: 'managedidentity'

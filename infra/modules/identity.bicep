@@ -1,4 +1,4 @@
-// What the function app acts as.
+// The identity of the function app.
 param name string
 param location string
 param tags object

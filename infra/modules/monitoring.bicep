@@ -1,4 +1,4 @@
-// Application Insights that takes telemetry from identities alone, and the workspace that keeps it.
+// Application Insights, which accepts telemetry from identities only, and its Log Analytics workspace.
 param token string
 param location string
 param tags object

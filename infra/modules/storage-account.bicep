@@ -1,4 +1,4 @@
-// A storage account without keys.
+// A storage account that refuses keys.
 param name string
 param location string
 param tags object

@@ -1,4 +1,4 @@
-// What Communication Services publishes to; its own identity writes what Event Grid gives up.
+// The topic that Communication Services publishes to. Its identity writes Event Grid's dead letters.
 param name string
 param source string
 param tags object

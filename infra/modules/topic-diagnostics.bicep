@@ -12,7 +12,7 @@ resource failures 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: topic
   properties: {
     workspaceId: workspaceId
-    // To the table AegDeliveryFailureLogs, which the runbook queries.
+    // Records go to the table AegDeliveryFailureLogs, which docs/operate.md queries.
     logAnalyticsDestinationType: 'Dedicated'
     logs: [
       { category: 'DeliveryFailures', enabled: true }

@@ -1,4 +1,4 @@
-// The system topic and the outcome account exist in groups of their own, and every option differs from its default.
+// The system topic and the outcome account exist, in other groups. Every option differs from its default.
 using '../main.bicep'
 
 param environmentName = 'acs-events'

@@ -1,4 +1,4 @@
-// Nothing exists yet, and every option has its default.
+// Nothing exists yet. Every option has its default.
 using '../main.bicep'
 
 param environmentName = 'acs-events'
