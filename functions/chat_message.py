@@ -16,7 +16,6 @@ family = EventFamily("chat_message")
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
 
-@blueprint.function_name("chat_message")
 @blueprint.event_grid_trigger(arg_name="event")
 async def chat_message(event: str) -> None:
     """Take the chat message events of a Communication Services resource."""

@@ -5,17 +5,12 @@ import azure.functions as func
 from shared.decoding import Event
 from shared.handling import EventFamily
 from shared.outcomes import Outcome
-from shared.payloads.chat_thread import (
-    ChatThreadCreated,
-    ChatThreadDeleted,
-    ChatThreadPropertiesUpdated,
-)
+from shared.payloads.chat_thread import ChatThreadCreated, ChatThreadDeleted, ChatThreadPropertiesUpdated
 
 family = EventFamily("chat_thread")
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
 
-@blueprint.function_name("chat_thread")
 @blueprint.event_grid_trigger(arg_name="event")
 async def chat_thread(event: str) -> None:
     """Take the chat thread events of a Communication Services resource."""

@@ -11,7 +11,6 @@ family = EventFamily("membership")
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
 
-@blueprint.function_name("membership")
 @blueprint.event_grid_trigger(arg_name="event")
 async def membership(event: str) -> None:
     """Take the membership events of a Communication Services resource."""

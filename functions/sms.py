@@ -14,7 +14,6 @@ family = EventFamily("sms")
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
 
-@blueprint.function_name("sms")
 @blueprint.event_grid_trigger(arg_name="event")
 async def sms(event: str) -> None:
     """Take the SMS events of a Communication Services resource."""

@@ -13,7 +13,6 @@ from shared.settings import IdentityStorage, Storage
 TOKEN_TIMEOUT = 8.0
 """Seconds that a token request may take. Leaves time to write."""
 
-
 FAILURE_SECONDS = 5.0
 """Seconds after a failed token request in which no new one is made. Deliveries wait for tokens in turn."""
 
@@ -26,8 +25,18 @@ class Identity(AsyncTokenCredential, AsyncSupportsTokenInfo):
     """The credential for storage. Keeps the last token, and returns it if a new one cannot be had."""
 
     def __init__(self, storage: IdentityStorage) -> None:
-        self._storage = storage
-        self._credential = _credential(storage)
+        # Imported only when used: it takes longer than all else in a cold start.
+        from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+        self._credential: AsyncSupportsTokenInfo
+        if storage.managed_identity:
+            self._credential = ManagedIdentityCredential(client_id=storage.client_id)
+            self._advice = _MANAGED_IDENTITY.format("right" if storage.client_id else "missing")
+        else:
+            self._credential = DefaultAzureCredential(
+                managed_identity_client_id=storage.client_id, process_timeout=int(TOKEN_TIMEOUT) - 1
+            )
+            self._advice = _LOGIN
         self._last: AccessTokenInfo | None = None
         self._failed_until = 0.0
 
@@ -41,12 +50,17 @@ class Identity(AsyncTokenCredential, AsyncSupportsTokenInfo):
     ) -> AccessTokenInfo:
         """Return a token and when to refresh it. Raises TokenError."""
         options = options or {}
+        if time.monotonic() >= self._failed_until:
+            try:
+                async with asyncio.timeout(TOKEN_TIMEOUT):
+                    self._last = await self._credential.get_token_info(*scopes, options=options)
+                    return self._last
+            except (AzureError, TimeoutError):
+                self._failed_until = time.monotonic() + FAILURE_SECONDS
         # Claims or a tenant are asked for when storage has refused the last token.
         is_for_another = options.get("claims") or options.get("tenant_id")
-        if token := await self._new_token(*scopes, options=options):
-            self._last = token
-        elif is_for_another or self._last is None or self._last.expires_on <= time.time():
-            raise TokenError(_advice(self._storage))
+        if is_for_another or self._last is None or self._last.expires_on <= time.time():
+            raise TokenError(self._advice)
         return self._last
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
@@ -54,40 +68,16 @@ class Identity(AsyncTokenCredential, AsyncSupportsTokenInfo):
         token = await self.get_token_info(*scopes, options=cast("TokenRequestOptions", options))
         return AccessToken(token.token, token.expires_on)
 
-    async def _new_token(self, *scopes: str, options: TokenRequestOptions) -> AccessTokenInfo | None:
-        if time.monotonic() < self._failed_until:
-            return None
-        try:
-            async with asyncio.timeout(TOKEN_TIMEOUT):
-                return await self._credential.get_token_info(*scopes, options=options)
-        except (AzureError, TimeoutError):
-            self._failed_until = time.monotonic() + FAILURE_SECONDS
-            return None
-
     async def close(self) -> None:
         """Close all connections."""
         await self._credential.close()
 
 
-def _credential(storage: IdentityStorage) -> AsyncSupportsTokenInfo:
-    # Imported only when used: it takes longer than all else in a cold start.
-    from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
-
-    if storage.managed_identity:
-        return ManagedIdentityCredential(client_id=storage.client_id)
-    return DefaultAzureCredential(
-        managed_identity_client_id=storage.client_id, process_timeout=int(TOKEN_TIMEOUT) - 1
-    )
-
-
-def _advice(storage: IdentityStorage) -> str:
-    if not storage.managed_identity:
-        return (
-            "No token from a developer's login: run `az login`, or set OutcomesStorage__credential to "
-            "managedidentity where the app has one."
-        )
-    client_id = "right" if storage.client_id else "missing"
-    return (
-        f"No token for the managed identity: is OutcomesStorage__clientId {client_id}, and is the identity "
-        "assigned to the app?"
-    )
+_LOGIN = (
+    "No token from a developer's login: run `az login`, or set OutcomesStorage__credential to "
+    "managedidentity where the app has one."
+)
+_MANAGED_IDENTITY = (
+    "No token for the managed identity: is OutcomesStorage__clientId {}, and is the identity assigned to "
+    "the app?"
+)

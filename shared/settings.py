@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Self
 
@@ -14,9 +14,6 @@ QUEUE_SETTINGS: Mapping[str, tuple[str, str]] = {
     family: (f"{family.upper()}_QUEUE", f"acs-{family.replace('_', '-')}") for family in FAMILIES
 }
 """The setting of each family's queue, and its default."""
-
-_AZURITE = "UseDevelopmentStorage=true"
-"""What the SDK understands, in this casing alone."""
 
 
 class SettingsError(Exception):
@@ -71,14 +68,18 @@ class Settings(Struct, frozen=True):
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read all settings. Raises SettingsError."""
-        queues = {family: _queue(environ, *setting) for family, setting in QUEUE_SETTINGS.items()}
+        queues = {family: _text(environ, *setting, _QUEUE) for family, setting in QUEUE_SETTINGS.items()}
+        dead_letter_queue = _text(environ, "DEAD_LETTER_QUEUE", "acs-dead-letter", _QUEUE)
+        if dead_letter_queue in queues.values():
+            raise SettingsError("DEAD_LETTER_QUEUE should be another queue than those for outcomes.")
+        sources = _text(environ, "ACS_SOURCES", "", _SOURCES).split(",")
         return cls(
             storage=_storage(environ),
             queues=queues,
-            dead_letter_queue=_dead_letter_queue(environ, queues.values()),
-            oversize_container=_name(environ, "OVERSIZE_CONTAINER", "acs-outcomes", longest=63),
-            outcome_ttl_seconds=_ttl(environ),
-            acs_sources=_sources(environ),
+            dead_letter_queue=dead_letter_queue,
+            oversize_container=_text(environ, "OVERSIZE_CONTAINER", "acs-outcomes", _CONTAINER),
+            outcome_ttl_seconds=int(_text(environ, "OUTCOME_TTL_SECONDS", "-1", _SECONDS)),
+            acs_sources=frozenset(filter(None, map(_resource_id, sources))),
         )
 
     def setting_of(self, queue: str) -> str:
@@ -97,25 +98,26 @@ def get_settings() -> Settings:
     return Settings.from_environ(os.environ)
 
 
-def _storage(environ: Mapping[str, str]) -> Storage:
-    if text := _text(environ, "OutcomesStorage"):
-        return ConnectionStringStorage(_connection_string(text))
-    queue_uri = _service_uri(environ, "queue")
-    if queue_uri is None:
-        raise SettingsError(
-            "OutcomesStorage is missing: set it to a storage connection string, or set "
-            "OutcomesStorage__queueServiceUri to https://ACCOUNT.queue.core.windows.net."
-        )
-    return IdentityStorage(
-        queue_service_uri=queue_uri,
-        blob_service_uri=_service_uri(environ, "blob") or _blob_service_uri(queue_uri),
-        managed_identity=_managed_identity(environ),
-        client_id=_text(environ, "OutcomesStorage__clientId") or None,
-    )
+type _Rule = tuple[str, str]
+"""A pattern that a setting has to match, and the words for it."""
+
+_NAME = "[a-z0-9]+(-[a-z0-9]+)*"
+_CONTAINER: _Rule = (f"(?=.{{3,63}}$){_NAME}", "3 to 63 lower-case letters, digits and single inner dashes")
+# Leaves room for a consumer's `-poison` queue.
+_QUEUE: _Rule = (f"(?=.{{3,56}}$){_NAME}", "3 to 56 lower-case letters, digits and single inner dashes")
+_SECONDS: _Rule = ("-1|[1-9][0-9]{0,8}", "a number of seconds above 0, or -1 for no expiry")
+_ACCOUNT: _Rule = ("[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")
+_CREDENTIAL: _Rule = ("(?i)managedidentity", "managedidentity, or absent for a developer's own login")
+_SOURCES: _Rule = (
+    r"(?i)(\s*(/subscriptions/[^/\s]+/resourcegroups/[^/\s]+"
+    r"/providers/microsoft\.communication/communicationservices/[^/;,\s]+/*)?\s*(,|$))*",
+    "resource ids of Communication Services, separated by commas: "
+    "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Communication/CommunicationServices/NAME",
+)
 
 
-def _text(environ: Mapping[str, str], key: str) -> str:
-    """Return a setting without surrounding white space, empty if it is missing."""
+def _text(environ: Mapping[str, str], key: str, default: str = "", rule: _Rule = (".*", "")) -> str:
+    """Return a setting without surrounding white space, or its default. Raises SettingsError."""
     text = environ.get(key, "").strip()
     # Azure passes a reference on as it is if it cannot be resolved.
     if re.match(r"@(Microsoft\.|AppSetting)", text, re.IGNORECASE):
@@ -123,115 +125,65 @@ def _text(environ: Mapping[str, str], key: str) -> str:
             f"{key} is a reference that Azure did not resolve: look at its status in the portal (Environment "
             "variables), and give the app's identity access to what it refers to."
         )
-    return text
+    if text.startswith(("'", '"')) or text.endswith(("'", '"')):
+        raise SettingsError(f"{key} has quotation marks round its value: remove them.")
+    pattern, should_be = rule
+    if text and not re.fullmatch(pattern, text):
+        raise SettingsError(f"{key} should be {should_be}.")
+    return text or default
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a queue or a container may be called so."""
+    return re.fullmatch(_CONTAINER[0], text) is not None
+
+
+def _storage(environ: Mapping[str, str]) -> Storage:
+    if text := _text(environ, "OutcomesStorage"):
+        return ConnectionStringStorage(_connection_string(text))
+    queue_uri, blob_uri = (_service_uri(environ, service) for service in ("queue", "blob"))
+    if not queue_uri:
+        raise SettingsError(
+            "OutcomesStorage is missing: set it to a storage connection string, or set "
+            "OutcomesStorage__queueServiceUri to https://ACCOUNT.queue.core.windows.net."
+        )
+    account, queue, domain = queue_uri.partition(".queue.")
+    return IdentityStorage(
+        queue_service_uri=queue_uri,
+        blob_service_uri=blob_uri or (f"{account}.blob.{domain}" if queue else None),
+        managed_identity=bool(_text(environ, "OutcomesStorage__credential", "", _CREDENTIAL)),
+        client_id=_text(environ, "OutcomesStorage__clientId") or None,
+    )
+
+
+def _service_uri(environ: Mapping[str, str], service: str) -> str:
+    account = _text(environ, "OutcomesStorage__accountName", "", _ACCOUNT)
+    default = f"https://{account}.{service}.core.windows.net" if account else ""
+    uri = (r"https://[^/?#\s]+(/[^?#\s]*)?", f"the {service} endpoint, https://HOST, without a query")
+    return _text(environ, f"OutcomesStorage__{service}ServiceUri", default, uri).rstrip("/")
+
+
+_AZURITE = "UseDevelopmentStorage=true"
+"""What the SDK understands, in this casing alone."""
 
 
 def _connection_string(text: str) -> str:
-    if text[0] in "\"'" or text[-1] in "\"'":
-        raise SettingsError("OutcomesStorage has quotation marks round its value: remove them.")
+    """Return a connection string without the white space and the empty parts of a pasted one."""
     if text.rstrip(";").lower() == _AZURITE.lower():
         return _AZURITE
-    pairs = [part.partition("=") for part in text.split(";") if part.strip()]
-    values = {name.strip(): value.strip() for name, _, value in pairs}
-    names = {name.lower() for name in values}
-    account = next((value for name, value in values.items() if name.lower() == "accountname"), "a")
+    parts = [[word.strip() for word in part.split("=", 1)] for part in text.split(";") if part.strip()]
+    values = {part[0].lower(): part[-1] for part in parts}
     if (
-        not all(separator for _, separator, _ in pairs)
-        or not names & {"accountkey", "sharedaccesssignature"}
-        or not names & {"accountname", "queueendpoint"}
-        or not re.fullmatch(r"[A-Za-z0-9-]{1,63}", account)
+        any(len(part) == 1 for part in parts)
+        or not values.keys() & {"accountkey", "sharedaccesssignature"}
+        or not values.keys() & {"accountname", "queueendpoint"}
+        or not re.fullmatch(r"[A-Za-z0-9-]{1,63}", values.get("accountname", "a"))
     ):
         raise SettingsError(
             f"OutcomesStorage is no storage connection string: it should be {_AZURITE}, or look like "
             "DefaultEndpointsProtocol=https;AccountName=NAME;AccountKey=KEY;EndpointSuffix=core.windows.net."
         )
-    return ";".join(f"{name}={value}" for name, value in values.items())
-
-
-def _service_uri(environ: Mapping[str, str], service: str) -> str | None:
-    name = f"OutcomesStorage__{service}ServiceUri"
-    uri = _text(environ, name)
-    account = _text(environ, "OutcomesStorage__accountName")
-    if not uri and account:
-        if not re.fullmatch(r"[a-z0-9]{3,24}", account):
-            raise SettingsError(
-                "OutcomesStorage__accountName should be 3 to 24 lower-case letters and digits."
-            )
-        return f"https://{account}.{service}.core.windows.net"
-    if uri and not re.fullmatch(r"https://[^/?#\s]+(/[^?#\s]*)?", uri):
-        raise SettingsError(
-            f"{name} should be the account's {service} endpoint, https://HOST, without a query."
-        )
-    return uri.rstrip("/") or None
-
-
-def _blob_service_uri(queue_service_uri: str) -> str | None:
-    account, queue, domain = queue_service_uri.partition(".queue.")
-    return f"{account}.blob.{domain}" if queue else None
-
-
-def _managed_identity(environ: Mapping[str, str]) -> bool:
-    key = "OutcomesStorage__credential"
-    credential = _text(environ, key).lower()
-    if credential not in ("", "managedidentity"):
-        raise SettingsError(f"{key} should be managedidentity, or absent for a developer's own login.")
-    return credential == "managedidentity"
-
-
-def _queue(environ: Mapping[str, str], key: str, default: str) -> str:
-    """Return a queue name of at most 56 characters, which leaves room for a consumer's `-poison` queue."""
-    return _name(environ, key, default, longest=56)
-
-
-def _dead_letter_queue(environ: Mapping[str, str], queues: Collection[str]) -> str:
-    key = "DEAD_LETTER_QUEUE"
-    name = _queue(environ, key, "acs-dead-letter")
-    if name in queues:
-        raise SettingsError(
-            f"{key} should be a queue of its own: consumers would take dead letters for events."
-        )
-    return name
-
-
-def _name(environ: Mapping[str, str], key: str, default: str, *, longest: int) -> str:
-    name = _text(environ, key) or default
-    if not is_name(name, longest=longest):
-        raise SettingsError(
-            f"{key} should be 3 to {longest} lower-case letters, digits and single dashes between them."
-        )
-    return name
-
-
-def is_name(text: str, *, longest: int = 63) -> bool:
-    """Tell whether a queue or a container may be called so."""
-    return bool(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text)) and 3 <= len(text) <= longest
-
-
-def _ttl(environ: Mapping[str, str]) -> int:
-    key = "OUTCOME_TTL_SECONDS"
-    text = _text(environ, key) or "-1"
-    if text != "-1" and not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise SettingsError(
-            f"{key} should be a number of seconds above 0, or -1 for messages that never expire."
-        )
-    return int(text)
-
-
-def _sources(environ: Mapping[str, str]) -> frozenset[str]:
-    key = "ACS_SOURCES"
-    sources = frozenset(_resource_id(part) for part in _text(environ, key).split(",") if part.strip())
-    if not all(map(_SOURCE.fullmatch, sources)):
-        raise SettingsError(
-            f"{key} should be resource ids of Communication Services, separated by commas: "
-            "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Communication/CommunicationServices/NAME."
-        )
-    return sources
-
-
-_SOURCE = re.compile(
-    r"/subscriptions/[^/\s]+/resourcegroups/[^/\s]+"
-    r"/providers/microsoft\.communication/communicationservices/[^/;\s]+"
-)
+    return ";".join("=".join(part) for part in parts)
 
 
 def _resource_id(text: str) -> str:
