@@ -38,13 +38,21 @@ class DecodeError(Exception):
         self.detail = detail
 
 
-def invalid(fault: str, path: str, reason: Reason = Reason.INVALID_DATA) -> DecodeError:
+type JsonPath = str | tuple[JsonPath, str | int]
+"""A JSON path that becomes text only if it is needed: what it leads from, and a key or an index."""
+
+
+def invalid(fault: str, path: JsonPath, reason: Reason = Reason.INVALID_DATA) -> DecodeError:
     """Return the error of a fault at a JSON path."""
-    return DecodeError(reason, f"{fault} - at `{path}`.")
+    steps = ""
+    while not isinstance(path, str):
+        path, step = path
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}") + steps
+    return DecodeError(reason, f"{fault} - at `{path}{steps}`.")
 
 
 def convert(
-    value: Any, wanted: Any, path: str, *, strict: bool = True, reason: Reason = Reason.INVALID_DATA
+    value: Any, wanted: Any, path: JsonPath, *, strict: bool = True, reason: Reason = Reason.INVALID_DATA
 ) -> Any:
     """Return a JSON value as a Python type. Raises DecodeError."""
     try:

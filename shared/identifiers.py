@@ -32,9 +32,6 @@ class MicrosoftTeamsApp(GaObject, frozen=True, kw_only=True):
     cloud: str | None = None
 
 
-type Member = CommunicationUser | PhoneNumber | MicrosoftTeamsUser | MicrosoftTeamsApp
-
-
 class CommunicationIdentifier(GaObject, frozen=True, kw_only=True):
     """A participant. Apart from `kind` and `rawId` at most one member is set."""
 
@@ -56,29 +53,29 @@ class CommunicationIdentifier(GaObject, frozen=True, kw_only=True):
 
         An identifier with no raw id, stated or inferred, names no one: nothing of it is kept.
         """
-        named = [kind for kind, name in _FIELDS.items() if name in values and _own_id(values[name])]
+        # Some events send a member with an empty id as a placeholder.
+        named = [kind for kind, own_id in _OWN_IDS.items() if kind in values and values[kind][own_id]]
         stated = values.get("kind")
-        member: Member | None
+        raw_id = values.get("rawId")
         if named:
             kind = stated if stated in named else named[0]
-            member = values[_FIELDS[kind]]
-            raw_id = values.get("raw_id") or _raw_id(member)
+            member = values[kind]
+            raw_id = raw_id or _raw_id(kind, member)
         else:
-            raw_id = values.get("raw_id", "")
-            kind, member = _member(raw_id)
+            kind, member = _member(raw_id or "")
         if not raw_id:
             return {}
-        completed = {"kind": stated or kind, "raw_id": raw_id}
-        return completed | {_FIELDS[kind]: member} if member else completed
+        completed = {"rawId": raw_id, "kind": stated or kind}
+        return completed | {kind: member} if member else completed
 
 
-_FIELDS = {
-    "communicationUser": "communication_user",
-    "phoneNumber": "phone_number",
-    "microsoftTeamsUser": "microsoft_teams_user",
-    "microsoftTeamsApp": "microsoft_teams_app",
+_OWN_IDS = {
+    "communicationUser": "id",
+    "phoneNumber": "value",
+    "microsoftTeamsUser": "userId",
+    "microsoftTeamsApp": "appId",
 }
-"""The field that holds the member of each kind."""
+"""The field that identifies the member of each kind. The kind is the member's name, too."""
 
 _CLOUDS = {"orgid": "public", "dod": "dod", "gcch": "gcch"}
 """The Teams cloud that each prefix of a raw id stands for."""
@@ -86,45 +83,37 @@ _CLOUDS = {"orgid": "public", "dod": "dod", "gcch": "gcch"}
 _PREFIXES = {cloud: prefix for prefix, cloud in _CLOUDS.items()}
 
 
-def _own_id(member: Member) -> str:
-    """Return the id in a member. Some events send a member with an empty one as a placeholder."""
-    match member:
-        case CommunicationUser(id=own_id) | PhoneNumber(value=own_id):
-            return own_id
-        case MicrosoftTeamsUser(user_id=own_id) | MicrosoftTeamsApp(app_id=own_id):
-            return own_id
-
-
-def _raw_id(member: Member) -> str:
+def _raw_id(kind: str, member: dict[str, Any]) -> str:
     """Return the raw id that a member implies, or an empty string for a cloud that is not known."""
-    match member:
-        case CommunicationUser(id=user):
-            return user
-        case PhoneNumber(value=number):
-            return f"4:{number}"
-        case MicrosoftTeamsUser(user_id=user, is_anonymous=True):
-            return f"8:teamsvisitor:{user}"
-        case MicrosoftTeamsUser(user_id=own_id, cloud=cloud):
-            scope = "8"
-        case MicrosoftTeamsApp(app_id=own_id, cloud=cloud):
-            scope = "28"
-    prefix = _PREFIXES.get(cloud or "public")
-    return f"{scope}:{prefix}:{own_id}" if prefix else ""
+    own_id: str = member[_OWN_IDS[kind]]
+    prefix = _PREFIXES.get(member.get("cloud") or "public")
+    match kind:
+        case "communicationUser":
+            return own_id
+        case "phoneNumber":
+            return f"4:{own_id}"
+        case "microsoftTeamsUser" if member.get("isAnonymous"):
+            return f"8:teamsvisitor:{own_id}"
+        case "microsoftTeamsUser" if prefix:
+            return f"8:{prefix}:{own_id}"
+        case "microsoftTeamsApp" if prefix:
+            return f"28:{prefix}:{own_id}"
+        case _:
+            return ""
 
 
-def _member(raw_id: str) -> tuple[str, Member | None]:
+def _member(raw_id: str) -> tuple[str, dict[str, Any]]:
     """Return the kind and the member that a raw id's prefix implies, as Microsoft's SDKs do."""
     match raw_id.split(":", 2):
         case ["8", "acs" | "spool" | "dod-acs" | "gcch-acs", _]:
-            return "communicationUser", CommunicationUser(id=raw_id)
+            return "communicationUser", {"id": raw_id}
         case ["8", "teamsvisitor", user]:
-            return "microsoftTeamsUser", MicrosoftTeamsUser(user_id=user, is_anonymous=True, cloud="public")
+            return "microsoftTeamsUser", {"userId": user, "isAnonymous": True, "cloud": "public"}
         case ["8", "orgid" | "dod" | "gcch" as prefix, user]:
-            teams_user = MicrosoftTeamsUser(user_id=user, is_anonymous=False, cloud=_CLOUDS[prefix])
-            return "microsoftTeamsUser", teams_user
+            return "microsoftTeamsUser", {"userId": user, "isAnonymous": False, "cloud": _CLOUDS[prefix]}
         case ["28", "orgid" | "dod" | "gcch" as prefix, app]:
-            return "microsoftTeamsApp", MicrosoftTeamsApp(app_id=app, cloud=_CLOUDS[prefix])
+            return "microsoftTeamsApp", {"appId": app, "cloud": _CLOUDS[prefix]}
         case ["4", *number]:
-            return "phoneNumber", PhoneNumber(value=":".join(number))
+            return "phoneNumber", {"value": ":".join(number)}
         case _:
-            return "unknown", None
+            return "unknown", {}

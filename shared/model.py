@@ -1,7 +1,7 @@
 """Base classes of the typed payloads."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from msgspec import Meta, Struct
 
@@ -16,6 +16,11 @@ class Formerly(Struct, frozen=True):
     """Marks a field with the name that it had in the 2020 preview."""
 
     name: str
+
+
+def former_name(hint: Any) -> str | None:
+    """Return the name that a field of this type had, or None if it has had no other."""
+    return next((mark.name for mark in get_args(hint) if isinstance(mark, Formerly)), None)
 
 
 class OutcomeAttribute(Struct, frozen=True):
@@ -38,7 +43,7 @@ class GaObject(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
     @classmethod
     def complete(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of the fields, with those that follow from others and without those to drop."""
+        """Return an object in the GA shape with what follows from its fields, and without what to drop."""
         return values
 
 

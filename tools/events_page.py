@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import fields
 
 from shared.decoding import UNREADABLE
-from shared.model import Formerly, GaObject, Payload
+from shared.model import GaObject, Payload, former_name
 from shared.payloads import PAYLOAD_TYPES, PAYLOADS
 from shared.settings import QUEUE_SETTINGS
 from tools.generated import PROJECT_DIR, Files, command
@@ -158,17 +158,13 @@ def _fields_table(owner: type[GaObject]) -> str:
             _type_text(hints[info.name]),
             "required" if info.required else "optional",
             _code(info.name),
-            _code(_former_name(hints[info.name])),
+            _code(former_name(hints[info.name])),
             notes.get(info.name, ""),
         )
         for info in fields(owner)
         if info.name != UNREADABLE
     ]
     return _table(("Field", "Type", "", "In Python", "In 2020", "Notes"), rows)
-
-
-def _former_name(hint: Any) -> str | None:
-    return next((mark.name for mark in get_args(hint)[1:] if isinstance(mark, Formerly)), None)
 
 
 def _type_text(hint: Any) -> str:
