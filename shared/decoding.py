@@ -57,18 +57,25 @@ def decode[P: Payload](envelope: Envelope, payload_type: type[P]) -> Event[P]:
     )
 
 
-class _Field(msgspec.Struct, frozen=True):
+class _Field(msgspec.Struct, frozen=True, eq=False):
     name: str
     """The name in the GA shape."""
     former_name: str | None
     required: bool
     is_object: bool
+    as_it_is: type | None
+    """The type of values that need not be read."""
     read: _Reader
 
-    def preference(self, candidate: tuple[str, Any]) -> tuple[bool, bool, bool]:
-        """Return the sort key of a key and value that may be the field's: the least is the best."""
-        key, value = candidate
-        return value in ({}, []), key.lower() != self.name.lower(), key != self.name
+
+type _Arrived = tuple[_Field, str, Any]
+"""A field, a key that matches it, and the key's value."""
+
+
+def _preference(arrived: _Arrived) -> tuple[str, bool, bool, bool]:
+    """Return the sort key of what arrived: of one field's values the least is the best."""
+    field, key, value = arrived
+    return field.name, value in ({}, []), key.lower() != field.name.lower(), key != field.name
 
 
 class _ObjectReader:
@@ -83,63 +90,56 @@ class _ObjectReader:
         }
 
     def __call__(self, value: Any, path: JsonPath) -> dict[str, Any]:
+        ga: dict[str, Any] = {}
         if isinstance(value, str) and self._struct.text_field:
-            value = {self._struct.text_field: value}
+            ga, value = {self._struct.text_field: value}, {}
         if not isinstance(value, dict):
             convert(value, dict, path)
-        candidates, rest = self._candidates(value)
-        unreadable = {UNREADABLE: rest.pop(UNREADABLE)} if UNREADABLE in rest else {}
-        ga: dict[str, Any] = {}
-        errors: dict[str, DecodeError] = {}
-        spare: list[tuple[str, str, Any]] = []
-        for field in self._fields:
-            found = candidates.get(field.name, ())
-            if len(found) > 1:
-                found = sorted(found, key=field.preference)
-            for key, item in found:
-                if field.name in ga:
-                    spare.append((field.name, key, item))
-                    continue
-                try:
-                    ga[field.name] = field.read(item, (path, field.name))
-                except DecodeError as error:
-                    if not field.is_object or _scalars(item):  # else it is a placeholder, and means absent
-                        errors.setdefault(field.name, error)
-                        unreadable[key] = item
-        completed = self._struct.complete(ga)
-        for name in self._required:
-            if name not in completed:
-                raise errors.get(name) or invalid("A required field is missing", (path, name))
-        spare += [
-            (name, *candidate) for name in ga.keys() - completed.keys() for candidate in candidates[name]
-        ]
-        if spare:
-            unreadable |= _unused(spare, completed)
-        if unreadable:
-            rest[UNREADABLE] = dict(sorted(unreadable.items()))
-        return completed | dict(sorted(rest.items())) if rest else completed
-
-    def _candidates(self, value: dict[str, Any]) -> tuple[dict[str, list[tuple[str, Any]]], dict[str, Any]]:
-        """Return the keys and values that arrived for each field, and those that belong to no field."""
-        found: dict[str, list[tuple[str, Any]]] = {}
+        arrived: list[_Arrived] = []
         rest: dict[str, Any] = {}
         for key, item in value.items():
             field = self._by_key.get(key.lower())
             if field is None:
                 rest[key] = item
             elif item is not None:
-                found.setdefault(field.name, []).append((key, item))
-        return found, rest
+                arrived.append((field, key, item))
+        if len({field for field, _, _ in arrived}) < len(arrived):
+            arrived.sort(key=_preference)
+        unreadable = {UNREADABLE: rest.pop(UNREADABLE)} if UNREADABLE in rest else {}
+        errors: dict[str, DecodeError] = {}
+        spare: list[_Arrived] = []
+        for field, key, item in arrived:
+            name = field.name
+            if name in ga:
+                spare.append((field, key, item))
+                continue
+            try:
+                ga[name] = item if type(item) is field.as_it_is else field.read(item, (path, name))
+            except DecodeError as error:
+                if not field.is_object or _scalars(item):  # else it is a placeholder, and means absent
+                    errors.setdefault(name, error)
+                    unreadable[key] = item
+        completed = self._struct.complete(ga)
+        for name in self._required:
+            if name not in completed:
+                raise errors.get(name) or invalid("A required field is missing", (path, name))
+        if completed is not ga and (dropped := ga.keys() - completed.keys()):
+            spare += [(field, key, item) for field, key, item in arrived if field.name in dropped]
+        if spare:
+            unreadable |= _unused(spare, completed)
+        if unreadable:
+            rest[UNREADABLE] = dict(sorted(unreadable.items()))
+        return completed | dict(sorted(rest.items())) if rest else completed
 
 
-def _unused(spare: list[tuple[str, str, Any]], ga: dict[str, Any]) -> dict[str, Any]:
+def _unused(spare: list[_Arrived], ga: dict[str, Any]) -> dict[str, Any]:
     """Return the spare values that say more than what their field, or the whole object, says now."""
     said: dict[str, set[str]] = {}
     unused = {}
-    for name, key, item in spare:
-        if name not in said:
-            said[name] = _scalars(ga.get(name, ga))
-        if not _scalars(item) <= said[name]:
+    for field, key, item in spare:
+        if field.name not in said:
+            said[field.name] = _scalars(ga.get(field.name, ga))
+        if not _scalars(item) <= said[field.name]:
             unused[key] = item
     return unused
 
@@ -168,6 +168,7 @@ def _fields(struct: type[GaObject]) -> list[_Field]:
             former_name=former_name(hints[info.name]),
             required=info.required,
             is_object=isinstance(read := _reader(hints[info.name]), _ObjectReader),
+            as_it_is=_AS_THEY_ARE.get(_bare(hints[info.name])),
             read=read,
         )
         for info in fields(struct)
@@ -175,20 +176,30 @@ def _fields(struct: type[GaObject]) -> list[_Field]:
     ]
 
 
-@cache
-def _reader(hint: Any) -> _Reader:
+_AS_THEY_ARE = {str: str, bool: bool, dict[str, Any]: dict}
+"""The field types whose values need not be read, with the values' types."""
+
+
+def _bare(hint: Any) -> Any:
+    """Return a field's type without None and without its former name."""
     match get_args(hint):
         case (inner, Formerly()):
-            return _reader(inner)
+            return _bare(inner)
         case (inner, nothing) if isinstance(hint, UnionType) and nothing is NoneType:
-            return _reader(inner)
-        case (item,) if get_origin(hint) is list:
-            return partial(_list, _reader(item))
+            return inner
+    return hint
+
+
+@cache
+def _reader(hint: Any) -> _Reader:
+    hint = _bare(hint)
+    if get_origin(hint) is list:
+        return partial(_list, _reader(get_args(hint)[0]))
     if isinstance(hint, type) and issubclass(hint, GaObject):
         return _ObjectReader(hint)
     if hint is datetime:
         return _time
-    return _integer if hint is int else partial(_judged, hint, dict if hint == dict[str, Any] else hint)
+    return _integer if hint is int else partial(_value, hint)
 
 
 def _list(read: _Reader, value: Any, path: JsonPath) -> list[Any]:
@@ -197,14 +208,15 @@ def _list(read: _Reader, value: Any, path: JsonPath) -> list[Any]:
     return [read(item, (path, index)) for index, item in enumerate(value)]
 
 
-def _judged(hint: Any, exact: type, value: Any, path: JsonPath) -> Any:
-    if type(value) is not exact:  # the common case: to ask msgspec takes ten times as long
-        convert(value, hint, path)
+def _value(hint: Any, value: Any, path: JsonPath) -> Any:
+    convert(value, hint, path)
     return value
 
 
 def _integer(value: Any, path: JsonPath) -> Any:
     """Read a number of 64 bits. ACS sends some as strings."""
+    if type(value) is int and value.bit_length() < 64:
+        return value
     return convert(value, _INT64, path, strict=False)
 
 
