@@ -6,85 +6,69 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from local import azurite, ports, queues, sending, stack
-from local.environment import app_environment
+from local import ports, sending, stack
 from local.errors import LocalError
-from local.stack import DEFAULT_EVENT_GRID_PORT, DEFAULT_PORT, DEFAULT_STORAGE_PORT, PROJECT_DIR, Stack
+from local.stack import Stack
 from local.terminal import coloured
 from ops.terminal import printable
-from shared.settings import Settings, SettingsError, is_name
+from shared.settings import SettingsError
+
+type Run = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
+"""Runs a command, and returns the exit code."""
 
 
 def main(command: Sequence[str] | None = None) -> int:
     """Run a command, that of the process by default, and return the exit code."""
-    arguments = _parser().parse_args(command)
-    _reach_this_machine_directly()
-    run: Callable[[argparse.Namespace], int | None] = arguments.run
+    parser = _parser()
+    arguments = parser.parse_args(command)
+    if arguments.run is None:
+        parser.print_help()
+        return 0
+    # No client, the app's included, asks a proxy for what runs here.
+    elsewhere = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    os.environ["no_proxy"] = f"{elsewhere},{ports.HOST}"
     try:
-        return run(arguments) or 0
+        return int(asyncio.run(arguments.run(arguments)))
     except (LocalError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 0
+        return 130
     except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def _reach_this_machine_directly() -> None:
-    """Have no client, the app's included, ask a proxy for what runs here."""
-    elsewhere = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
-    os.environ["no_proxy"] = f"{elsewhere},{ports.HOST}"
-
-
-def up(arguments: argparse.Namespace) -> int:
-    """Run the app until Ctrl-C."""
-    return asyncio.run(_up(arguments))
-
-
-def send(arguments: argparse.Namespace) -> int:
-    """Send events to the running app, and show what becomes of them."""
-    return asyncio.run(_send(arguments))
-
-
-def outcomes(arguments: argparse.Namespace) -> int:
-    """Show what the app wrote."""
-    names = arguments.queues or _queue_names(arguments.storage_port)
-    queues.show(arguments.storage_port, names, as_json=arguments.json)
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local", description="Run the app on this machine: no Azure, no Core Tools."
     )
-    parser.set_defaults(run=lambda _: print(parser.format_help(), end=""))
+    parser.set_defaults(run=None)
     commands = parser.add_subparsers(metavar="COMMAND")
 
-    def add(run: Callable[[argparse.Namespace], int], description: str) -> argparse.ArgumentParser:
-        summary = str(run.__doc__).rstrip(".")
-        command = commands.add_parser(run.__name__, help=summary, description=description)
+    def add(name: str, run: Run, description: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=description, description=description)
         command.set_defaults(run=run)
         return command
 
     command = add(
-        up,
-        "Run storage (Azurite), the app's endpoint, Event Grid and the page until Ctrl-C, first sending the "
-        "samples. The app is reloaded when its code or local.settings.json changes.",
+        "up",
+        _up,
+        "Run storage (Azurite), the app, Event Grid and the page until Ctrl-C, first sending the samples. "
+        "The app is reloaded when its code or local.settings.json changes.",
     )
     command.add_argument("--no-samples", action="store_true", help="do not send the samples")
     command.add_argument(
         "--func", action="store_true", help="deliver to `func start` on --port instead of running the app"
     )
-    _add_port(command, "--port", DEFAULT_PORT, "the endpoint")
-    _add_storage_port(command)
-    _add_event_grid_port(command)
+    _add_port(command, "--port", 7071, "the endpoint")
+    _add_port(command, "--storage-port", 10000, "blob storage; queues and tables are on the next two")
+    _add_port(command, "--event-grid-port", 7072, "Event Grid and the page")
     command.add_argument(
         "--time-scale",
         type=_time_scale,
@@ -100,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     command = add(
-        send,
+        "send",
+        _send,
         "Publish samples, or the events in files, to the local Event Grid, and print what becomes of each. "
         "The exit code is 0 if all are written.",
     )
@@ -116,39 +101,20 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--function", metavar="NAME", help="send to this function, files exactly as they are")
     command.add_argument("--no-wait", action="store_true", help="do not wait for what becomes of the events")
     command.add_argument("--json", action="store_true", help="print each delivery as JSON, one a line")
-    _add_event_grid_port(command)
-
-    command = add(
-        outcomes, f"Show the oldest {queues.PEEK_LIMIT} messages of each queue, and leave them there."
-    )
-    command.add_argument(
-        "queues", type=_queue, nargs="*", metavar="QUEUE", help="a queue's name (default: all of the app's)"
-    )
-    command.add_argument("--json", action="store_true", help="print whole documents, one a line")
-    _add_storage_port(command)
+    _add_port(command, "--event-grid-port", 7072, "Event Grid and the page")
     return parser
 
 
-def _add_port(
-    command: argparse.ArgumentParser, option: str, default: int, use: str, last: int = 65_535
-) -> None:
-    def port(text: str) -> int:
-        with suppress(ValueError):
-            if 1 <= int(text) <= last:
-                return int(text)
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to {last}")
-
+def _add_port(command: argparse.ArgumentParser, option: str, default: int, use: str) -> None:
     help_ = f"of {use} (default: %(default)s)"
-    command.add_argument(option, type=port, default=default, metavar="PORT", help=help_)
+    command.add_argument(option, type=_port, default=default, metavar="PORT", help=help_)
 
 
-def _add_storage_port(command: argparse.ArgumentParser) -> None:
-    use = "blob storage; queues and tables are on the next two"
-    _add_port(command, "--storage-port", DEFAULT_STORAGE_PORT, use, last=65_533)
-
-
-def _add_event_grid_port(command: argparse.ArgumentParser) -> None:
-    _add_port(command, "--event-grid-port", DEFAULT_EVENT_GRID_PORT, "Event Grid and the page")
+def _port(text: str) -> int:
+    with suppress(ValueError):
+        if 1 <= int(text) <= 65_533:  # storage takes two more
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65533")
 
 
 def _time_scale(text: str) -> float:
@@ -158,17 +124,9 @@ def _time_scale(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
 
 
-def _queue(text: str) -> str:
-    if is_name(text):
-        return text
-    raise argparse.ArgumentTypeError(
-        f"{text!r} is not a queue's name: 3 to 63 lower-case letters, digits and single dashes"
-    )
-
-
 async def _up(arguments: argparse.Namespace) -> int:
+    _cancel_on_signals()
     with suppress(asyncio.CancelledError):
-        _cancel_on_signals()
         async with stack.running(
             port=arguments.port,
             storage_port=arguments.storage_port,
@@ -178,15 +136,20 @@ async def _up(arguments: argparse.Namespace) -> int:
             report=_say,
             func=arguments.func,
         ) as running:
-            await _stay_up(running, with_samples=not arguments.no_samples)
+            session = asyncio.create_task(_session(running, arguments))
+            try:
+                code = await running.azurite.process.wait()
+                raise LocalError(f"Azurite ended by itself, with exit code {code}")
+            finally:
+                session.cancel()
+                await asyncio.wait([session])
     return 0
 
 
 def _cancel_on_signals() -> None:
     """Turn the signals that ask for an end into the cancellation of this task, once."""
-    task = asyncio.current_task()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # noqa: S101 - there is one, it runs this
-    loop = asyncio.get_running_loop()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         with suppress(AttributeError, NotImplementedError):  # Windows, where Ctrl-C cancels anyway
             number = getattr(signal, name)
@@ -194,64 +157,46 @@ def _cancel_on_signals() -> None:
                 loop.add_signal_handler(number, lambda: task.cancelling() or task.cancel())
 
 
-async def _stay_up(running: Stack, *, with_samples: bool) -> None:
-    session = asyncio.create_task(_session(running, with_samples=with_samples))
-    try:
-        await running.azurite.wait()
-        raise LocalError(f"Azurite ended by itself, with exit code {running.azurite.returncode}")
-    finally:
-        session.cancel()
-        await asyncio.gather(session, return_exceptions=True)
-
-
-async def _session(running: Stack, *, with_samples: bool) -> None:
+async def _session(running: Stack, arguments: argparse.Namespace) -> None:
     """Say where the page is, which tells why an app does not load, and send the samples when it does."""
     _say(f"page on {running.page}, publish to {running.event_grid_endpoint} with any key")
-    if not running.runs_app:
+    if arguments.func:
         _say(f"deliver to {running.endpoint}: run `func start` in another terminal")
     else:
         _say("loading the app")
         await running.workers.loaded()
     _say(f"ready {running.page} shows each event and what becomes of it")
-    if with_samples and running.runs_app:
+    if not (arguments.func or arguments.no_samples):
         running.event_grid.publish([json.loads(sending.samples()[name]) for name in sending.sample_names()])
 
 
 async def _send(arguments: argparse.Namespace) -> int:
-    schema = "CloudEventSchemaV1_0" if arguments.cloudevents else None
-    found = [
-        (name, text)
-        for name in arguments.names
-        for text in sending.texts(name, whole=arguments.function is not None)
-    ]
-    failures = 0
-    async with sending.Client(arguments.event_grid_port) as client:
-        for name, text in found:
-            numbers = await client.send(
-                event=text, direct=arguments.direct, function=arguments.function, schema=schema
-            )
-            for number in [] if arguments.no_wait else numbers:
-                told = await client.told(number)
-                failures += told["fate"] != "written"
-                _say(json.dumps(told) if arguments.json else _described(name, told))
-    return 1 if failures else 0
+    code = 0
+    for name, text in [(name, sending.text_of(name)) for name in arguments.names]:
+        async for delivery in sending.send(
+            arguments.event_grid_port,
+            name,
+            wait=not arguments.no_wait,
+            event=text,
+            direct=arguments.direct,
+            function=arguments.function,
+            schema="CloudEventSchemaV1_0" if arguments.cloudevents else None,
+        ):
+            _say(json.dumps(delivery) if arguments.json else _described(name, delivery))
+            if delivery["fate"] != "written":
+                code = 1
+    return code
 
 
-def _described(name: str, told: dict[str, Any]) -> str:
+def _described(name: str, delivery: dict[str, Any]) -> str:
     """Return what became of an event: its outcomes, or the reason why there are none."""
-    lines = [f"{coloured(told['fate'])} {printable(f'{name} {told["reason"]}')}".rstrip()]
-    if told["fate"] == "retrying":
+    lines = [f"{coloured(delivery['fate'])} {printable(f'{name} {delivery["reason"]}')}".rstrip()]
+    if delivery["fate"] == "retrying":
         lines.append("Event Grid tries again: see the terminal of `up`, or the page")
-    for written in told["written"]:
+    for written in delivery["written"]:
         document = json.dumps(json.loads(written["document"]), indent=2, ensure_ascii=False)
         lines += [f"in {written['place']}:", *map(printable, document.split("\n"))]
     return "\n".join(lines)
-
-
-def _queue_names(storage_port: int) -> list[str]:
-    """Return the names of the app's queues, as its settings say."""
-    settings = Settings.from_environ(app_environment(PROJECT_DIR, azurite.connection_string(storage_port)))
-    return [*settings.queues.values(), settings.dead_letter_queue]
 
 
 def _say(text: str) -> None:

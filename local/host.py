@@ -8,15 +8,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
 from local import web_server
-from local.errors import AppNotLoadedError
 from local.host_json import compact, first_value
 from local.journal import HEADER, Delivery, Journal
-from ops.terminal import printable
 
 PATH = "/runtime/webhooks/EventGrid"
 
@@ -46,21 +44,25 @@ class Invoker(Protocol):
         ...
 
 
-CurrentApp = Callable[[], Awaitable[Invoker]]
-"""Returns the app as it is now. Raises AppNotLoadedError."""
+CurrentApp = Callable[[], Awaitable[Invoker | None]]
+"""Returns the app as it is now, or None while it does not load."""
 
 
 class _RefusedError(Exception):
     """A request that cannot be delivered: the answer's status and text, and what to tell the developer."""
 
-    def __init__(self, status: int, warning: str, text: str = "") -> None:
+    def __init__(self, status: int, warning: str, text: str | None = None) -> None:
         super().__init__(warning)
         self.status = status
         self.text = text
 
 
-def application(current_app: CurrentApp, journal: Journal) -> web.Application:
-    """Return the endpoint, delivering to whatever app is current at each request."""
+@asynccontextmanager
+async def serving(current_app: CurrentApp, port: int, journal: Journal) -> AsyncIterator[int]:
+    """Serve the endpoint until the context ends, with the app that is current at each request.
+
+    0 takes any free port. Yields the port.
+    """
 
     async def event_grid(request: web.Request) -> web.Response:
         if request.match_info["extension"].lower() != "eventgrid":
@@ -68,25 +70,18 @@ def application(current_app: CurrentApp, journal: Journal) -> web.Application:
         body = await request.read()
         try:
             return await _answer(request, body, await current_app(), journal)
-        except AppNotLoadedError:
-            return _refuse(journal, request, body, _RefusedError(404, "the app does not load"))
         except _RefusedError as error:
-            journal.report(printable(f"{error.status} {request.method} {request.path}: {error}"))
-            return _refuse(journal, request, body, error)
+            _note(error, request, body, journal)
+            return web.Response(status=error.status, text=error.text)
 
     routes = [web.route(verb, "/runtime/webhooks/{extension}{extra:(/.*)?}", event_grid) for verb in _VERBS]
-    return web_server.application(
+    application = web_server.application(
         [*routes, web.get("/", _home)],
         journal.report,
         use=f"events are posted to {PATH}?functionName=NAME",
         body_limit=BODY_LIMIT,
     )
-
-
-@asynccontextmanager
-async def serving(current_app: CurrentApp, port: int, journal: Journal) -> AsyncIterator[int]:
-    """Serve the endpoint until the context ends; 0 takes any free port. Yields the port."""
-    async with web_server.serving(application(current_app, journal), port) as bound_port:
+    async with web_server.serving(application, port) as bound_port:
         yield bound_port
 
 
@@ -94,7 +89,9 @@ async def _home(_: web.Request) -> web.Response:
     return web.Response(text=f"The app's local host is up. Events go to {PATH}?functionName=NAME\n")
 
 
-async def _answer(request: web.Request, body: bytes, app: Invoker, journal: Journal) -> web.Response:
+async def _answer(request: web.Request, body: bytes, app: Invoker | None, journal: Journal) -> web.Response:
+    if app is None:
+        raise _RefusedError(404, "the app does not load")
     if request.content_type == _MULTIPART:
         raise _RefusedError(500, _form_warning(request))
     function = ",".join(request.query.getall("functionName", []))
@@ -141,19 +138,14 @@ def _validate(text: str) -> web.Response:
     """Answer the handshake of a new subscription; its code comes in the schema of the subscription."""
     try:
         content = json.loads(text)
-        code = _code(content)
+        data = content[0]["data"] if isinstance(content, list) else content["data"]
+        if isinstance(data, str) and not isinstance(content, list):  # only there it may be a string of JSON
+            data = json.loads(data)
+        code = data["validationCode"]
     except (ValueError, LookupError, TypeError, RecursionError):
         raise _RefusedError(500, "the event holds no data.validationCode") from None
     answer = {"validationResponse": "" if code is None else str(code)}
     return web.Response(text=json.dumps(answer, separators=(",", ":")))
-
-
-def _code(content: Any) -> object:
-    """Return the code of an event; only of one outside an array may the data be a string of JSON."""
-    if isinstance(content, list):
-        return content[0]["data"]["validationCode"]
-    data = content["data"]
-    return (json.loads(data) if isinstance(data, str) else data)["validationCode"]
 
 
 async def _deliver(
@@ -198,15 +190,14 @@ def _known(request: web.Request, journal: Journal) -> Delivery | None:
     return journal.under_way.get(int(number)) if number.isdecimal() else None
 
 
-def _refuse(journal: Journal, request: web.Request, body: bytes, error: _RefusedError) -> web.Response:
-    """Note a refusal, and answer it."""
+def _note(error: _RefusedError, request: web.Request, body: bytes, journal: Journal) -> None:
+    """Have the journal show a refusal. OPTIONS brings no event."""
     if delivery := _known(request, journal):
         delivery.attempts[-1].error = str(error)
-    elif body:
+    elif request.method != "OPTIONS":
         delivery = journal.begun(body.decode(errors="replace"), request.query.get("functionName"))
         delivery.attempts[-1].error = str(error)
         journal.end(delivery, error.status)
-    return web.Response(status=error.status, text=error.text or None)
 
 
 def _events(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueServiceClient
 
 from local.azurite import NODE_MODULES
-from local.event_schemas import Event, Schema, converted, is_cloudevent, read_published, type_of, with_topic
+from local.event_schemas import Event, Schema, converted, is_cloudevent, read_published, type_of
 from local.eventgrid import EventGrid
 from local.host_json import compact
 from local.journal import Delivery, Fault, Journal
@@ -212,7 +212,7 @@ def _events(sending: Sending) -> list[Event]:
     found = content if isinstance(content, list) else [content]
     is_cloudevents = bool(found) and isinstance(found[0], dict) and is_cloudevent(found[0])
     content_type = "application/cloudevents-batch+json" if is_cloudevents else "application/json"
-    events = map(with_topic, read_published(msgspec.json.encode(found), content_type))
+    events = read_published(msgspec.json.encode(found), content_type)
     return [converted(event, sending.schema) if sending.schema else event for event in events]
 
 

@@ -1,4 +1,4 @@
-"""The whole local stack: storage, worker, endpoint and Event Grid, started and stopped together.
+"""The whole local stack: storage, worker, endpoint, Event Grid and page, started and stopped together.
 
 Storage and worker end even when this process is killed; a kill leaves only the temporary data folder behind.
 """
@@ -6,7 +6,6 @@ Storage and worker end even when this process is killed; a kill leaves only the 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,59 +21,39 @@ from local.worker_process import ReloadingWorker
 from shared.settings import Settings
 
 PROJECT_DIR = Path(__file__).parent.parent
-DEFAULT_PORT = 7071
-DEFAULT_EVENT_GRID_PORT = 7072
-DEFAULT_STORAGE_PORT = 10000
 
 
 @dataclass(frozen=True)
 class Stack:
     """A stack that is up."""
 
-    port: int
-    storage_port: int
+    endpoint: str
+    """The URL that events are posted to, with `?functionName=NAME`."""
+    connection_string: str
+    """What an Azure Storage client connects with."""
     event_grid_port: int
     workers: ReloadingWorker
-    runs_app: bool
-    """False where another host does."""
     azurite: Azurite
     event_grid: EventGrid
     journal: Journal
 
     @property
-    def endpoint(self) -> str:
-        """The URL that events are posted to, with `?functionName=NAME`."""
-        return endpoint(self.port)
-
-    @property
     def event_grid_endpoint(self) -> str:
         """The URL that an EventGridPublisherClient publishes to, with any key."""
-        return event_grid_endpoint(self.event_grid_port)
+        return f"http://{ports.HOST}:{self.event_grid_port}{eventgrid.PATH}"
 
     @property
     def page(self) -> str:
         """The URL of the page."""
         return f"http://{ports.HOST}:{self.event_grid_port}/"
 
-    @property
-    def connection_string(self) -> str:
-        """What an Azure Storage client connects with."""
-        return azurite.connection_string(self.storage_port)
-
-
-def endpoint(port: int) -> str:
-    return f"http://{ports.HOST}:{port}{host.PATH}"
-
-
-def event_grid_endpoint(port: int) -> str:
-    return f"http://{ports.HOST}:{port}{eventgrid.PATH}"
-
 
 @asynccontextmanager
 async def running(
+    storage: Azurite | None = None,
     *,
-    port: int = DEFAULT_PORT,
-    storage_port: int = DEFAULT_STORAGE_PORT,
+    port: int = 0,
+    storage_port: int = 0,
     event_grid_port: int = 0,
     time_scale: float = 1,
     data_dir: Path | None = None,
@@ -84,95 +63,64 @@ async def running(
 ) -> AsyncIterator[Stack]:
     """Run the stack until the context ends; 0 takes any free port, no `data_dir` a temporary one.
 
-    Event Grid's waits are divided by the time scale. With `func` the app runs in another host, on `port`, and
-    uses storage on `storage_port`. Raises LocalError when it cannot start.
+    It runs on `storage`, if that is running already. Event Grid's waits are divided by the time scale. With
+    `func` the app runs in another host, on `port`, and uses storage on `storage_port`. Raises LocalError when
+    it cannot start.
     """
-    _require_free_ports(0 if func else port, storage_port, event_grid_port)
-    storage_port = storage_port or _free_ports()
+    _require_free_ports(0 if func else port, event_grid_port, storage_port)
+    proxy_port = (func and storage_port) or _free_ports()
+    app_storage = azurite.connection_string(proxy_port)
     # Wrong settings stop the start; when the file is edited later, they are only reported.
-    _settings(project_dir, azurite.connection_string(storage_port))
-    with TemporaryDirectory(prefix="azurite-", ignore_cleanup_errors=True) as temporary:
-        folder = data_dir or Path(temporary)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LocalError(f"cannot keep data in {folder}: {error.strerror}") from None
-        report("starting storage (Azurite)")
-        async with (
-            azurite.running(_free_ports() if func else storage_port, folder) as storage,
-            connected(
-                storage,
-                port=port,
-                event_grid_port=event_grid_port,
-                time_scale=time_scale,
-                project_dir=project_dir,
-                report=report,
-                func_storage_port=storage_port if func else None,
-            ) as stack,
-        ):
-            yield stack
-
-
-@asynccontextmanager
-async def connected(
-    storage: Azurite,
-    *,
-    port: int = 0,
-    event_grid_port: int = 0,
-    time_scale: float = 1,
-    project_dir: Path = PROJECT_DIR,
-    report: Report = print,
-    func_storage_port: int | None = None,
-) -> AsyncIterator[Stack]:
-    """Run the stack on storage that is already running; 0 takes any free port."""
+    settings = Settings.from_environ(app_environment(project_dir, app_storage))
     journal = Journal(report)
-    app_port = func_storage_port or _free_ports()
-    app_storage = azurite.connection_string(app_port)
-    settings = _settings(project_dir, app_storage)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(storage_proxy.serving(app_port, storage.first_port, journal))
-        runs_app = func_storage_port is None
+        if storage is None:
+            report("starting storage (Azurite)")
+            temporary = TemporaryDirectory(prefix="azurite-", ignore_cleanup_errors=True)
+            folder = data_dir or Path(stack.enter_context(temporary))
+            first_port = (not func and storage_port) or _free_ports()
+            storage = await stack.enter_async_context(azurite.running(first_port, folder))
+        await stack.enter_async_context(storage_proxy.serving(proxy_port, storage.first_port, journal))
         workers = ReloadingWorker(project_dir, lambda: app_environment(project_dir, app_storage), report)
-        if runs_app:
+        if not func:
             await stack.enter_async_context(workers.watching())
             port = await stack.enter_async_context(host.serving(workers.current, port, journal))
-        page = partial(
-            Page,
-            journal=journal,
-            workers=workers,
-            runs_app=runs_app,
-            connection_string=storage.connection_string,
-            queues=[*settings.queues.values(), settings.dead_letter_queue],
-        )
-        bound_port, event_grid = await stack.enter_async_context(
+        endpoint = f"http://{ports.HOST}:{port}{host.PATH}"
+        queues = [*settings.queues.values(), settings.dead_letter_queue]
+        event_grid_port, event_grid = await stack.enter_async_context(
             eventgrid.serving(
                 subscriptions.load(project_dir),
                 event_grid_port,
-                endpoint=endpoint(port),
+                endpoint=endpoint,
                 connection_string=storage.connection_string,
                 time_scale=time_scale,
                 journal=journal,
-                routes=lambda grid: page(grid).routes(),
+                routes=lambda grid: Page(
+                    grid, journal, workers, not func, storage.connection_string, queues
+                ).routes(),
             )
         )
-        user_port = func_storage_port or storage.first_port
-        yield Stack(port, user_port, bound_port, workers, runs_app, storage, event_grid, journal)
-
-
-def _settings(project_dir: Path, connection_string: str) -> Settings:
-    return Settings.from_environ(app_environment(project_dir, connection_string))
+        yield Stack(
+            endpoint,
+            app_storage if func else storage.connection_string,
+            event_grid_port,
+            workers,
+            storage,
+            event_grid,
+            journal,
+        )
 
 
 def _free_ports() -> int:
     return ports.free_block(len(azurite.SERVICES))
 
 
-def _require_free_ports(port: int, storage_port: int, event_grid_port: int) -> None:
-    wanted = [(port, "--port"), (event_grid_port, "--event-grid-port")]
+def _require_free_ports(port: int, event_grid_port: int, storage_port: int) -> None:
+    wanted = [("--port", port), ("--event-grid-port", event_grid_port)]
     if storage_port:
-        wanted += [(storage_port + offset, "--storage-port") for offset in range(len(azurite.SERVICES))]
+        wanted += [("--storage-port", storage_port + offset) for offset in range(len(azurite.SERVICES))]
     used = set[int]()
-    for number, option in wanted:
+    for option, number in wanted:
         if number and (number in used or ports.is_taken(number)):
             raise LocalError(
                 f"port {number} is taken: stop what listens there, or choose another with {option}"

@@ -4,7 +4,6 @@ The rules are those of https://learn.microsoft.com/azure/event-grid/delivery-and
 """
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,8 +21,16 @@ NEVER_RETRIED = frozenset({400, 403, 413})
 RETRY_SECONDS = (10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 43_200)
 """Before each further attempt; the last repeats."""
 
-_LEAST_SECONDS = {401: 300, 404: 300, 408: 120, 503: 30}
-_OUTCOMES = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 408: "TimedOut"}
+_LEAST_SECONDS: Mapping[int | None, int] = {401: 300, 404: 300, 408: 120, 503: 30}
+_OUTCOMES = {
+    None: "SocketError",
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    408: "TimedOut",
+    413: "PayloadTooLarge",
+}
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -61,15 +68,11 @@ class Subscription(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
         )
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _File[Entry](msgspec.Struct, forbid_unknown_fields=True):
     """The file: one entry for each function, and what holds where an entry does not say otherwise."""
 
     defaults: Mapping[str, Any]
-    subscriptions: Sequence[Mapping[str, Any]]
-
-
-class _Subscriptions(msgspec.Struct):
-    subscriptions: list[Subscription]
+    subscriptions: list[Entry]
 
 
 def load(project_dir: Path) -> list[Subscription]:
@@ -79,12 +82,12 @@ def load(project_dir: Path) -> list[Subscription]:
     """
     file = project_dir / FILE
     try:
-        content = msgspec.json.decode(file.read_bytes(), type=_File)
+        content = msgspec.json.decode(file.read_bytes(), type=_File[dict[str, Any]])
         entries = [
             {"name": str(entry.get("function")).replace("_", "-"), **content.defaults, **entry}
             for entry in content.subscriptions
         ]
-        return msgspec.convert({"subscriptions": entries}, _Subscriptions).subscriptions
+        return msgspec.convert({"defaults": {}, "subscriptions": entries}, _File[Subscription]).subscriptions
     except FileNotFoundError:
         return []
     except msgspec.DecodeError as error:
@@ -94,7 +97,7 @@ def load(project_dir: Path) -> list[Subscription]:
 def retry_delay(status: int | None, attempts: int) -> float:
     """Return the seconds to the next attempt after so many, the last with this status, or with no answer."""
     scheduled = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1]
-    return max(scheduled, _LEAST_SECONDS.get(status or 0, 0))
+    return max(scheduled, _LEAST_SECONDS.get(status, 0))
 
 
 def delivery_outcome(status: int | None) -> str:
@@ -102,8 +105,4 @@ def delivery_outcome(status: int | None) -> str:
 
     The documents do not say what a 500 is called.
     """
-    if status is None:
-        return "SocketError"
-    return _OUTCOMES.get(
-        status, "PayloadTooLarge" if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else "Busy"
-    )
+    return _OUTCOMES.get(status, "Busy")

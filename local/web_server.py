@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from local.ports import HOST
 from ops.terminal import printable
@@ -20,9 +19,23 @@ def application(
     routes: Iterable[web.RouteDef], report: Report, *, use: str, body_limit: int
 ) -> web.Application:
     """Return an application that reports what it refuses; `use` says which requests it takes."""
-    served = web.Application(
-        client_max_size=body_limit, middlewares=[_only_this_machine(report), _known_paths(report, use)]
-    )
+
+    @web.middleware
+    async def refuse(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        text = None
+        if reason := _foreign(request):
+            status, text = 403, reason
+        else:
+            try:
+                return await handler(request)
+            except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+                status, reason = 404, use
+        report(printable(f"{status} {request.method} {request.path}: {reason}"))
+        return web.Response(status=status, text=text)
+
+    served = web.Application(client_max_size=body_limit, middlewares=[refuse])
     served.add_routes(routes)
     return served
 
@@ -40,19 +53,6 @@ async def serving(served: web.Application, port: int) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-def _only_this_machine(report: Report) -> Middleware:
-    @web.middleware
-    async def middleware(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        if reason := _foreign(request):
-            report(printable(f"403 {request.method} {request.path}: {reason}"))
-            return web.Response(status=403, text=reason)
-        return await handler(request)
-
-    return middleware
-
-
 def _foreign(request: web.Request) -> str | None:
     """Return why a request may be a web page's from elsewhere, or None.
 
@@ -61,25 +61,10 @@ def _foreign(request: web.Request) -> str | None:
     if request.host.rpartition(":")[0] not in _HOST_NAMES and request.host not in _HOST_NAMES:
         return f"the host {request.host!r} is not this machine: use {HOST} or localhost"
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    is_foreign = (
-        site not in ("same-origin", "none")
-        if site is not None
-        else origin is not None and origin != f"http://{request.host}"
-    )
+    if site is None:
+        is_foreign = origin not in (None, f"http://{request.host}")
+    else:
+        is_foreign = site not in ("same-origin", "none")
     if is_foreign and request.method != "OPTIONS":
         return f"a web page from {origin or 'another site'} may not send requests to this port"
     return None
-
-
-def _known_paths(report: Report, use: str) -> Middleware:
-    @web.middleware
-    async def middleware(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
-            report(printable(f"404 {request.method} {request.path}: {use}"))
-            return web.Response(status=404)
-
-    return middleware

@@ -3,23 +3,27 @@
 import asyncio
 import json
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Self
 
 import aiohttp
 
+from local import child
 from local.app_code import snapshot
-from local.errors import AppNotLoadedError, LocalError
+from local.errors import LocalError
 from local.ports import HOST
 from local.web_server import Report
 
 START_SECONDS = 60.0
 DRAIN_SECONDS = 5.0
 """How long invocations may go on after their worker has been replaced or the stack ends."""
+
+END_SECONDS = 1.0
+"""How long a worker without invocations may take to end."""
 
 POLL_SECONDS = 1.0
 
@@ -28,8 +32,8 @@ class Worker:
     """One worker process."""
 
     def __init__(self, process: Process, port: int, functions: Sequence[str]) -> None:
+        self.process = process
         self.functions = functions
-        self._process = process
         self._running: set[asyncio.Task[str | None]] = set()
         self._http = aiohttp.ClientSession(
             f"http://{HOST}:{port}",
@@ -39,28 +43,14 @@ class Worker:
 
     @classmethod
     async def start(cls, project_dir: Path, environment: Mapping[str, str]) -> Self:
-        """Start a process that has loaded the app. Raises AppNotLoadedError."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-B", "-m", "local.worker"),
-            cwd=project_dir,
-            env=environment,
-            stdin=PIPE,
-            stdout=PIPE,
-            start_new_session=True,  # Ctrl-C is for the host alone
-        )
+        """Start a process that has loaded the app. Raises LocalError."""
+        command = (sys.executable, "-B", "-m", "local.worker")
+        process = await child.start(*command, folder=project_dir, environment=environment)
         try:
             return cls(process, *await _greeting(process))
         except BaseException:
-            await _end(process)
+            await child.end(process, END_SECONDS)
             raise
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        return self._process.returncode is None
 
     def invoke(self, function: str, event: str) -> asyncio.Task[str | None]:
         """Start an invocation now; the result is the error's text if it fails."""
@@ -73,7 +63,7 @@ class Worker:
         """Let the invocations end, for a few seconds, then the process."""
         if self._running:
             await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
-        await _end(self._process)
+        await child.end(self.process, END_SECONDS)
         await self._http.close()
 
     async def _invoke(self, function: str, event: str) -> str | None:
@@ -101,24 +91,22 @@ class ReloadingWorker:
         self._code: object = None
         self._retired: set[asyncio.Task[None]] = set()
 
-    async def current(self) -> Worker:
-        """Return a running worker of the current code, starting one if need be. Raises AppNotLoadedError."""
+    async def current(self) -> Worker | None:
+        """Return a running worker of the current code, or None if that does not load."""
         async with self._lock:
-            if self._worker is not None and not self._worker.is_running:
-                self._report(f"the worker (process {self._worker.pid}) ended: starting another")
+            if self._worker is not None and self._worker.process.returncode is not None:
+                self._report(f"the worker (process {self._worker.process.pid}) ended: starting another")
                 self._retire()
             code = snapshot(self._project_dir)
             if code != self._code or (self._worker is None and self.error is None):
                 await self._replace(code)
-            if self._worker is None:
-                raise AppNotLoadedError
             return self._worker
 
     async def loaded(self) -> Worker:
         """Wait until the app loads, for as long as it takes to put it right."""
         while True:
-            with suppress(AppNotLoadedError):
-                return await self.current()
+            if worker := await self.current():
+                return worker
             await asyncio.sleep(POLL_SECONDS)
 
     @asynccontextmanager
@@ -138,7 +126,7 @@ class ReloadingWorker:
 
     async def _watch(self) -> None:
         while True:
-            await self.loaded()
+            await self.current()
             await asyncio.sleep(POLL_SECONDS)
 
     async def _replace(self, code: object) -> None:
@@ -147,7 +135,7 @@ class ReloadingWorker:
         self._code, self.error = code, None
         try:
             self._worker = await Worker.start(self._project_dir, self._environment())
-        except (AppNotLoadedError, LocalError) as error:
+        except LocalError as error:
             self.error = str(error)
             self._report(f"the app does not load; events are answered 404 until it does:\n{error}")
             return
@@ -163,26 +151,13 @@ class ReloadingWorker:
 
 
 async def _greeting(process: Process) -> tuple[int, Sequence[str]]:
-    """Return the port on which the worker takes invocations, and its functions. Raises AppNotLoadedError."""
+    """Return the port on which the worker takes invocations, and its functions. Raises LocalError."""
     assert process.stdout is not None  # noqa: S101 - it was started with a pipe
     try:
         async with asyncio.timeout(START_SECONDS):
             hello = json.loads(await process.stdout.readline() or "{}")
     except TimeoutError:
-        raise AppNotLoadedError(f"it took longer than {START_SECONDS:.0f} seconds") from None
+        raise LocalError(f"it took longer than {START_SECONDS:.0f} seconds") from None
     if "port" not in hello:
-        raise AppNotLoadedError(hello.get("error", "the worker ended before it had loaded the app"))
+        raise LocalError(hello.get("error", "the worker ended before it had loaded the app"))
     return hello["port"], hello["functions"]
-
-
-async def _end(process: Process) -> None:
-    """End a worker that closes with its standard input, or is killed if it is stopped."""
-    assert process.stdin is not None  # noqa: S101 - it was started with a pipe
-    process.stdin.close()
-    try:
-        async with asyncio.timeout(1):
-            await process.wait()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()

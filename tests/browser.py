@@ -57,7 +57,7 @@ async def running(storage: Azurite, folder: Path) -> AsyncIterator[Site]:
     (folder / "local").symlink_to(PROJECT / "local", target_is_directory=True)
     async with (
         async_playwright() as playwright,
-        local_stack.connected(storage, project_dir=folder, report=lambda _: None) as stack,
+        local_stack.running(storage, project_dir=folder, report=lambda _: None) as stack,
     ):
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM,

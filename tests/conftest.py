@@ -50,7 +50,7 @@ async def queues(azurite: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 async def stack(storage: Azurite) -> AsyncIterator[Stack]:
     """Run the local stack on free ports, for the tests whose event loop is that of the session."""
     report = logging.getLogger("stack").warning  # not printed: tests read what is
-    async with local_stack.connected(storage, report=report) as running:
+    async with local_stack.running(storage, report=report) as running:
         yield running
 
 

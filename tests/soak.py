@@ -14,9 +14,10 @@ import sys
 import tempfile
 import time
 import uuid
+from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import batched, count, groupby
 from pathlib import Path
@@ -31,7 +32,8 @@ from azure.storage.blob.aio import ContainerClient
 from azure.storage.queue import TextBase64DecodePolicy
 from azure.storage.queue.aio import QueueClient
 
-from local import stack, subscriptions
+from local import azurite, ports, stack, subscriptions
+from local.azurite import Azurite
 from local.eventgrid import EventGrid
 from local.stack import PROJECT_DIR, Stack
 from local.subscriptions import DELIVERED, retry_delay
@@ -90,22 +92,38 @@ async def soak(events: int, seconds: float, down_seconds: float = DOWN_SECONDS) 
     """
     reports: list[str] = []
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
-        async with (
-            stack.running(port=0, storage_port=0, data_dir=Path(folder), report=reports.append) as running,
-            aiohttp.ClientSession() as http,
-        ):
+        async with AsyncExitStack() as exits, aiohttp.ClientSession() as http:
+            storage = _Storage(exits, Path(folder))
+            running = await exits.enter_async_context(
+                stack.running(await storage.start(), report=reports.append)
+            )
             await running.workers.loaded()
             running.event_grid.time_scale = TIME_SCALE
             batches = _Batches(http, running.endpoint)
             settings = Settings.from_environ({"OutcomesStorage": running.connection_string})
             published = [_event(bad=random.random() < BAD_SHARE) for _ in range(events)]  # noqa: S311
-            async with _breaking(running, Path(folder), down_seconds):
+            async with _breaking(running, storage, down_seconds):
                 await _publish(running.event_grid_endpoint, batches, published, seconds)
             await _settled(running.event_grid)
             await batches.settled()
             found = await _found(running, settings)
     retries = batches.retries + sum("; attempt " in report for report in reports)
     return _compare({_key(event, settings) for event in published}, found, settings, retries)
+
+
+class _Storage:
+    """An Azurite that is killed and started again on its data."""
+
+    def __init__(self, exits: AsyncExitStack, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self._exits = exits
+        self._first_port = ports.free_block(len(azurite.SERVICES))
+
+    async def start(self) -> Azurite:
+        """Start it, until the exits are made."""
+        running = azurite.running(self._first_port, self.data_dir)
+        self.azurite = await self._exits.enter_async_context(running)
+        return self.azurite
 
 
 class _Batches:
@@ -171,10 +189,10 @@ async def _publish(endpoint: str, batches: _Batches, events: list[dict[str, Any]
 
 
 @asynccontextmanager
-async def _breaking(running: Stack, data_dir: Path, down_seconds: float) -> AsyncIterator[None]:
+async def _breaking(running: Stack, storage: _Storage, down_seconds: float) -> AsyncIterator[None]:
     """Break one thing after the other until the context ends, and then leave everything whole."""
     done = asyncio.Event()
-    breaker = asyncio.create_task(_break_until(done, running, data_dir, down_seconds))
+    breaker = asyncio.create_task(_break_until(done, running, storage, down_seconds))
     try:
         yield
     finally:
@@ -182,34 +200,34 @@ async def _breaking(running: Stack, data_dir: Path, down_seconds: float) -> Asyn
         await breaker
 
 
-async def _break_until(done: asyncio.Event, running: Stack, data_dir: Path, down_seconds: float) -> None:
+async def _break_until(done: asyncio.Event, running: Stack, storage: _Storage, down_seconds: float) -> None:
     while not done.is_set():
         await asyncio.sleep(PAUSE_SECONDS)
-        await _kill_storage(running, data_dir, down_seconds)
+        await _kill_storage(running, storage, down_seconds)
         await asyncio.sleep(PAUSE_SECONDS)
-        await _hang_storage(running)
+        await _hang_storage(running, storage.azurite.process)
 
 
-async def _hang_storage(running: Stack) -> None:
+async def _hang_storage(running: Stack, azurite: Process) -> None:
     """Stop Azurite for a while, in which the worker is killed amid what waits for it."""
-    with _stopped(running.azurite.pid):
+    with _stopped(azurite):
         await asyncio.sleep(HANG_SECONDS / 2)
-        os.kill((await running.workers.current()).pid, signal.SIGKILL)
+        (await running.workers.loaded()).process.kill()
         await asyncio.sleep(HANG_SECONDS / 2)
 
 
-async def _kill_storage(running: Stack, data_dir: Path, down_seconds: float) -> None:
+async def _kill_storage(running: Stack, storage: _Storage, down_seconds: float) -> None:
     """Kill Azurite and start it again, when what it has acknowledged is on disk.
 
     Unlike Azure Storage it acknowledges first and saves later, every 5 s: killed at any other moment it loses
     messages that no app can know of. The worker is stopped meanwhile, its requests under way.
     """
-    with _stopped((await running.workers.current()).pid):
-        await _saved(data_dir / "__azurite_db_queue__.json")
-        os.kill(running.azurite.pid, signal.SIGKILL)
-        await running.azurite.wait()
+    with _stopped((await running.workers.loaded()).process):
+        await _saved(storage.data_dir / "__azurite_db_queue__.json")
+        storage.azurite.process.kill()
+        await storage.azurite.process.wait()
     await asyncio.sleep(down_seconds)
-    await running.azurite.start()
+    await storage.start()
 
 
 async def _saved(file: Path) -> None:
@@ -226,12 +244,12 @@ def _modified(file: Path) -> float:
 
 
 @contextmanager
-def _stopped(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
+def _stopped(process: Process) -> Iterator[None]:
+    process.send_signal(signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        process.send_signal(signal.SIGCONT)
 
 
 async def _settled(event_grid: EventGrid) -> None:

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import ClientSession
 from azure.storage.blob import ContainerClient
 
+from local import host
 from local.__main__ import main as local_main
 from local.stack import Stack
 from ops.__main__ import main as ops_main
@@ -54,7 +55,7 @@ async def test_a_command_of_the_operator_runs(
 ) -> None:
     """With dead letters of the app and of Event Grid. Only a replay that is refused again exits with 1."""
     monkeypatch.setenv("OutcomesStorage", stack.connection_string)
-    url = f"http://127.0.0.1:{stack.port}"
+    url = stack.endpoint.removesuffix(host.PATH)
     await refuse(stack)
     with ContainerClient.from_connection_string(stack.connection_string, BLOBS) as container:
         if not container.exists():
@@ -82,12 +83,7 @@ async def test_a_command_for_the_local_stack_runs(
     """It prints what was written."""
     (tmp_path / "event.json").write_text((PROJECT / "samples" / "sms-received.json").read_text())
     monkeypatch.chdir(tmp_path)
-    event_grid = ("--event-grid-port", str(stack.event_grid_port))
-    if "outcomes" in command:
-        assert 0 == await run(local_main, "python -m local send sms-received", *event_grid)
-        code = await run(local_main, command, "--storage-port", str(stack.storage_port))
-    else:
-        code = await run(local_main, command, *event_grid)
+    code = await run(local_main, command, "--event-grid-port", str(stack.event_grid_port))
     output = capsys.readouterr()
     assert 0 == code, output
     assert "acs.sms.received" in output.out or "acs.chat-message.received" in output.out

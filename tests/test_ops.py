@@ -22,6 +22,7 @@ from azure.storage.blob import ContainerClient
 from azure.storage.queue import AccountSasPermissions, QueueClient, ResourceTypes, generate_account_sas
 from yarl import URL
 
+from local import host
 from local.__main__ import main as local_main
 from local.stack import Stack
 from ops import queue_letters, storage
@@ -65,7 +66,7 @@ class Ops:
     @property
     def app(self) -> str:
         """The URL of the stack's app."""
-        return f"http://127.0.0.1:{self.stack.port}"
+        return self.stack.endpoint.removesuffix(host.PATH)
 
     async def run(self, *arguments: str) -> Result:
         """Run a command in this process: its exit code, output and errors."""
@@ -187,7 +188,7 @@ async def before_queues(
     stack: Stack, answer: Callable[[web.Request, Forward], Awaitable[web.Response]]
 ) -> AsyncIterator[str]:
     """Stand between a command and the stack's queues; the connection string that leads here."""
-    port = stack.storage_port + 1
+    port = stack.azurite.first_port + 1
 
     async def forward(request: web.Request) -> web.Response:
         url = URL(f"http://127.0.0.1:{port}{request.raw_path}", encoded=True)

@@ -19,7 +19,7 @@ from pathspec import GitIgnoreSpec
 from local import stack as local_stack
 from local.azurite import Azurite
 from local.environment import app_environment
-from local.errors import AppNotLoadedError
+from local.errors import LocalError
 from local.stack import Stack
 from local.worker_process import Worker
 from tests.events import PROJECT
@@ -173,7 +173,7 @@ async def stack(
     with pytest.MonkeyPatch.context() as machine:
         machine.setattr(sys, "executable", python)
         machine.setenv("PYTHONPATH", str(package / PACKAGES))
-        async with local_stack.connected(storage, project_dir=package) as running:
+        async with local_stack.running(storage, project_dir=package) as running:
             yield running
 
 
@@ -202,5 +202,5 @@ async def test_what_the_package_lacks_is_found_nowhere_else(
     (folder / parent / module.replace(".", "/")).rename(tmp_path / "left out")
     monkeypatch.setattr(sys, "executable", python)
     environment = app_environment(folder, "") | {"PYTHONPATH": str(folder / PACKAGES)}
-    with pytest.raises(AppNotLoadedError, match=f"No module named '{module}'"):
+    with pytest.raises(LocalError, match=f"No module named '{module}'"):
         await Worker.start(folder, environment)

@@ -516,16 +516,13 @@ async def test_a_queue_that_is_being_deleted_raises() -> None:
     assert (f"{answer} {NOT_WRITTEN}", 3) == result
 
 
-async def test_an_azurite_that_is_too_old_is_named(tmp_path: Path) -> None:
+async def test_an_azurite_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It refuses the API version of the SDK; the app and the operator's tool say what to do."""
+    monkeypatch.setattr(azurite_module, "OPTIONS", ("--silent",))
     port = free_block(len(azurite_module.SERVICES))
-    command = azurite_module._command(port, tmp_path)
-    command.remove("--skipApiVersionCheck")
-    azurite = azurite_module.Azurite(command, port)
-    await azurite.start()
     connection = azurite_module.connection_string(port)
     sink = QueueSink(Settings.from_environ({"OutcomesStorage": connection}))
-    try:
+    async with azurite_module.running(port, tmp_path):
         with pytest.raises(SinkError) as refused:
             await sink.write("acs-sms", [OUTCOME])
         ops = await asyncio.create_subprocess_exec(
@@ -535,9 +532,7 @@ async def test_an_azurite_that_is_too_old_is_named(tmp_path: Path) -> None:
             stderr=PIPE,
         )
         _, errors = await ops.communicate()
-    finally:
         await sink.close()
-        await azurite.stop()
     answer = (
         "torage answered 400 InvalidHeaderValue: if this is Azurite, update it or start it with "
         "--skipApiVersionCheck"
