@@ -18,13 +18,12 @@ from tests.events import PROJECT
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
-
 type Scheme = Literal["light", "dark"]
 
 
 @dataclass(frozen=True)
 class Site:
-    """A stack that runs a copy of the app, whose code a test may change, and a browser."""
+    """A stack that runs a copy of the app, which a test may change, and a browser."""
 
     stack: Stack
     folder: Path
@@ -32,7 +31,7 @@ class Site:
 
     @asynccontextmanager
     async def page(self, scheme: Scheme = "light") -> AsyncIterator[Page]:
-        """Open the page in a browser without a past, and wait until it is connected."""
+        """Open the page in a new browser context, and wait until it is connected."""
         context = await self.browser.new_context(
             viewport={"width": 1440, "height": 860}, color_scheme=scheme, device_scale_factor=1.5
         )

@@ -1,4 +1,4 @@
-"""A certificate of this machine for servers that tests and the bench start."""
+"""A certificate for the local servers of tests and benchmarks."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta

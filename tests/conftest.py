@@ -32,7 +32,7 @@ def azurite(storage: Azurite) -> str:
 
 @pytest.fixture
 async def queues(azurite: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Queues]:
-    """Connect the app in this process to storage whose queues are this test's own."""
+    """Connect the app in this process to storage, with queues of this test's own."""
     prefix = f"t{uuid.uuid4().hex[:12]}"
     monkeypatch.setenv("OutcomesStorage", azurite)
     for key in (*(setting for setting, _ in QUEUE_SETTINGS.values()), "DEAD_LETTER_QUEUE"):
@@ -49,14 +49,14 @@ async def queues(azurite: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(storage: Azurite) -> AsyncIterator[Stack]:
     """Run the local stack on free ports, for the tests whose event loop is that of the session."""
-    report = logging.getLogger("stack").warning  # not printed: tests read what is
+    report = logging.getLogger("stack").warning  # not print: some tests read what is printed
     async with local_stack.running(storage, report=report) as running:
         yield running
 
 
 @pytest.fixture
 def stack_queues(stack: Stack) -> Queues:
-    """Return the stack's queues, which are empty."""
+    """Return the stack's queues, emptied."""
     settings = Settings.from_environ({"OutcomesStorage": stack.connection_string})
     queues = Queues(stack.connection_string, settings)
     queues.clear()

@@ -1,4 +1,4 @@
-"""Sample events, their outcomes, and what makes typed events of them for the unit tests of handlers."""
+"""Sample events, their golden outcomes, and typed events for unit tests of handlers."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from shared.payloads import PAYLOAD_TYPES
 
 PROJECT = Path(__file__).parent.parent
 SAMPLES = sorted(path.stem for path in (PROJECT / "samples").rglob("*.json"))
-"""One event of each kind in the shape of 2020, and the other shapes, `NAME.SHAPE`."""
+"""Names of the samples. Those with a dot, `NAME.SHAPE`, show another shape of an event."""
 FAMILIES: dict[str, EventFamily] = {name: import_module(f"functions.{name}").family for name in NAMES}
 """The families of the app."""
 

@@ -1,7 +1,7 @@
-"""Looks for inputs that break a property: `make fuzz`. atheris steers Hypothesis to code not yet reached.
+"""Searches for inputs that break a property: `make fuzz`. atheris guides Hypothesis to code not yet reached.
 
-A finding is printed with its arguments, ends the run with an error, and is kept in `.hypothesis/fuzz`:
-`make fuzz ARGS=FILE` repeats it. What was learnt is kept there too, and the next run starts from it.
+A finding ends the run with an error. It is printed with its arguments and kept in `.hypothesis/fuzz`:
+`make fuzz ARGS=FILE` repeats it. Inputs that reached new code are kept there too, for the next run.
 """
 
 import sys
@@ -34,7 +34,7 @@ def _explained(inner: Callable[..., None]) -> Callable[..., None]:
 
 
 def _targets() -> list[Callable[[bytes], object]]:
-    """Return the properties as functions of bytes, of which Hypothesis makes the arguments."""
+    """Return the properties as functions of bytes, from which Hypothesis makes the arguments."""
     tests = [item for name, item in vars(test_properties).items() if name.startswith("test_")]
     for test in tests:
         test.hypothesis.inner_test = _explained(test.hypothesis.inner_test)
@@ -42,7 +42,7 @@ def _targets() -> list[Callable[[bytes], object]]:
 
 
 def _seed(corpus: Path, targets: int) -> None:
-    """Begin with inputs long enough for whole events: from short ones Hypothesis can make none."""
+    """Write first inputs that are long enough for Hypothesis to make whole events from them."""
     corpus.mkdir(parents=True, exist_ok=True)
     for index in range(targets * 4):
         data = bytes([index % targets]) + Random(index).randbytes(4_000)  # noqa: S311 - no secret

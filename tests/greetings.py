@@ -18,7 +18,7 @@ SOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Communication/co
 
 
 class Gift(GaObject, frozen=True, kw_only=True):
-    """An object whose fields are optional, but for one."""
+    """An object with one required field."""
 
     label: str
     price: int | None = None
@@ -66,7 +66,7 @@ class Greeted(Payload, frozen=True, kw_only=True):
 
 
 def greeting(**data: Any) -> dict[str, Any]:
-    """Return an event, with some of its data changed."""
+    """Return an event of the family, with changes to its data."""
     return {
         "id": "0f8a6c1e-5b0d-4a7e-9d36-7e2f81c0b954",
         "topic": SOURCE,
@@ -86,7 +86,7 @@ def greeting(**data: Any) -> dict[str, Any]:
 
 @contextmanager
 def registered() -> Iterator[None]:
-    """Add the family to the app's."""
+    """Add the family to those of the app."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         for event_type in Greeted.event_types:
             monkeypatch.setitem(PAYLOADS, event_type, Greeted)
@@ -97,7 +97,7 @@ def registered() -> Iterator[None]:
 
 
 def family_of(handler: Any) -> EventFamily:
-    """Return the family with a handler."""
+    """Return the family with this handler."""
     family = EventFamily("greeting")
     family.on(Greeted)(handler)
     return family

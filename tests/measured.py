@@ -1,8 +1,8 @@
-"""A process of the app with OpenTelemetry on: takes deliveries over HTTP, prints all that is told of them.
+"""A process of the app with OpenTelemetry on. It delivers events over HTTP and prints all telemetry.
 
 `python -m tests.measured [broken] <DELIVERIES`: a JSON array of pairs of a function and an event. `broken`
-makes every handler raise an error that quotes its event. What Azure Monitor would be sent is kept in memory;
-the worker runtime, the trace context of invocations and the spans of the Azure SDK are as in the cloud.
+makes every handler raise an error that quotes its event. What would be sent to Azure Monitor is kept in
+memory. The worker runtime, the trace context of invocations and the spans of the Azure SDK are as in Azure.
 """
 
 import asyncio
@@ -37,13 +37,13 @@ from shared.outcomes import Outcome
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
-"""Of every invocation."""
+"""Trace context of every invocation."""
 
 IN_FLIGHT = 8
 
 
 class Exporters:
-    """OpenTelemetry as Azure Monitor's distribution sets it up, but for where everything goes."""
+    """OpenTelemetry as Azure Monitor's distribution sets it up, but with exporters in memory."""
 
     def __init__(self) -> None:
         self._spans, self._logs = InMemorySpanExporter(), InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
@@ -70,7 +70,7 @@ class Exporters:
 
 
 async def deliver(app: App, deliveries: list[tuple[str, str]]) -> list[tuple[int, str]]:
-    """Post each event to the endpoint of its function; the status and the body of each answer."""
+    """Post each event to its function, and return the status and the body of each answer."""
     limit = asyncio.Semaphore(IN_FLIGHT)
 
     async def current_app() -> host.Invoker:
@@ -81,19 +81,19 @@ async def deliver(app: App, deliveries: list[tuple[str, str]]) -> list[tuple[int
         async with limit, session.post(url, params=query, data=event.encode(), headers=headers) as answer:
             return answer.status, await answer.text()
 
-    journal = Journal(lambda _: None)  # what the local stack prints is not of the app
+    journal = Journal(lambda _: None)  # drops what the local stack prints
     async with host.serving(current_app, 0, journal) as port, aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{port}{host.PATH}"
         return await asyncio.gather(*(post(session, url, *delivery) for delivery in deliveries))
 
 
 async def pass_on(event: Event[Any]) -> Outcome:
-    """Handle an event as the app's handlers do as they are shipped."""
+    """Pass the event on, as the app's handlers do by default."""
     return Outcome.of(event)
 
 
 async def broken(event: Event[Any]) -> Outcome:
-    """Fail as bugs do, with an error that quotes the event."""
+    """Fail with an error that quotes the event, as bugs do."""
     try:
         int(repr(event))
     except ValueError as error:
@@ -102,7 +102,7 @@ async def broken(event: Event[Any]) -> Outcome:
 
 
 def replace_handlers(handler: Handler[Any, Outcomes]) -> None:
-    """Have every family of the app handle its events so."""
+    """Make every family of the app use this handler."""
     from tests.events import FAMILIES
 
     for family in FAMILIES.values():
@@ -116,7 +116,7 @@ def main() -> None:
     answers = asyncio.run(deliver(app, json.load(sys.stdin)))
     sys.stdout.write(json.dumps({"trace_id": TRACE_ID, "answers": answers, **exporters.exported()}))
     sys.stdout.flush()
-    os._exit(0)  # as the cloud ends it, connections open
+    os._exit(0)  # as Azure ends it, with open connections
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 The stand-in receives, decodes, retries and moves to `<queue>-poison` as Microsoft's queue extension does:
 https://github.com/Azure/azure-sdk-for-net/tree/main/sdk/storage/Microsoft.Azure.WebJobs.Extensions.Storage.Queues.
-It does not wait: a failed message is received again at once, whatever `visibilityTimeout` says.
+It ignores `visibilityTimeout`: a failed message is received again at once.
 
     python -m tests.queue_trigger    in the app's folder; FUNCTION CONNECTION_STRING QUEUE on standard input
 """
@@ -34,7 +34,7 @@ class Listener:
         self._max_dequeue_count = int(settings["maxDequeueCount"])
 
     async def drain(self) -> None:
-        """Have the app handle messages, 16 at the same time as the host does, until the queue is empty."""
+        """Let the app handle messages until the queue is empty, 16 at the same time as the host does."""
         while batch := list(self._queue.receive_messages(messages_per_page=16, max_messages=16)):
             await asyncio.gather(*map(self._handle, batch))
 
@@ -60,7 +60,7 @@ class Listener:
 
 
 def _metadata(message: QueueMessage, body: str) -> dict[str, str]:
-    """Return what the host adds. The field `id` of a JSON body takes the place of the message's own id."""
+    """Return the trigger metadata. The host takes the field `id` of a JSON body for the message's own id."""
     try:
         message_id = json.loads(body)["id"]
     except (ValueError, TypeError, LookupError):

@@ -17,7 +17,7 @@ AZURITE_ACCOUNT = "devstoreaccount1"
 
 
 class Queues:
-    """The outcome queues, the dead-letter queue and the container of large documents of one account."""
+    """The outcome queues, the dead-letter queue and the container of large documents in one account."""
 
     def __init__(self, connection_string: str, settings: Settings) -> None:
         self._connection_string = connection_string
@@ -38,7 +38,7 @@ class Queues:
         return [CloudEvent.from_json(message.content) for message in self.messages(self._names[family])]
 
     def everything(self) -> list[dict[str, Any]]:
-        """Return what is in all queues."""
+        """Return the outcomes and dead letters of all queues."""
         return [
             *(outcome for family in self._names for outcome in self.outcomes(family)),
             *self.dead_letters(),
@@ -52,7 +52,7 @@ class Queues:
         return {"id": outcome.id, "source": outcome.source, "data": outcome.data}
 
     def messages(self, queue: str) -> list[QueueMessage]:
-        """Return a queue's messages; none where the queue is missing."""
+        """Return a queue's first 32 messages, or none if there is no such queue."""
         with self._client(queue) as client:
             try:
                 return list(client.peek_messages(max_messages=32))

@@ -1,4 +1,4 @@
-"""Delivers events to a family whose sink keeps what it is given, for checks too many for real storage."""
+"""Delivers events to a family with a recording sink, for tests with too many events for real storage."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from shared.sink import MESSAGE_LIMIT, QueueSink
 
 
 class RecordingSink(QueueSink):
-    """Encodes outcomes as the real sink does, refuses what storage does, and keeps the rest by queue."""
+    """Encodes outcomes as the real sink does, refuses what storage refuses, and keeps the rest."""
 
     def __init__(self) -> None:
         self.written: list[tuple[str, bytes]] = []
@@ -35,15 +35,15 @@ class RecordingSink(QueueSink):
 
 @dataclass(frozen=True)
 class Delivered:
-    """What one delivery left behind."""
+    """What one delivery wrote and logged."""
 
     written: list[tuple[str, bytes]]
     records: list[str]
-    """Every log record of the process meanwhile, as it would be printed."""
+    """Every log record of the process during the delivery, as it would be printed."""
 
 
 def deliver(family: EventFamily, text: str) -> Delivered:
-    """Hand one text to a family, as Azure Functions does. Raises what `handle` raises."""
+    """Pass one text to a family, as Azure Functions does. Raises what `handle` raises."""
     sink = RecordingSink()
     with (
         _records() as records,
@@ -57,7 +57,7 @@ def deliver(family: EventFamily, text: str) -> Delivered:
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """Give the app settings that no write of it will use."""
+    """Give the app valid settings, with which nothing is written."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("OutcomesStorage", "UseDevelopmentStorage=true")
         get_settings.cache_clear()

@@ -13,7 +13,7 @@ FORMATS = FormatChecker(formats=())
 
 @FORMATS.checks("date-time", raises=ValueError)
 def is_time(value: object) -> bool:
-    """Return whether a text is a time with an offset; jsonschema itself checks none without a dependency."""
+    """Return whether a text is a time with an offset, which jsonschema does not check by itself."""
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
@@ -26,6 +26,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 
 
 def faults(document: dict[str, Any]) -> list[str]:
-    """Return what the schema that a document names has against it."""
+    """Return the errors of a document under the schema that it names."""
     validator = Draft202012Validator(SCHEMAS[document["dataschema"]], format_checker=FORMATS)
     return [error.message for error in validator.iter_errors(document)]

@@ -11,7 +11,7 @@ from tests.events import sample
 
 
 async def _prepare(site: Site) -> None:
-    """Have an event of each type, a dead letter and an event that no subscription includes."""
+    """Publish all samples, an event that is dead-lettered, and one that no subscription includes."""
     site.publish(*(sample(name) for name in sending.sample_names()))
     site.publish(sample("sms-received") | {"id": "2f6a7b8c-0000-4c55-9c0e-5d1f0c1e3b7a", "data": {}})
     site.publish(sample("sms-received") | {"eventType": "Microsoft.Communication.CallStarted"})

@@ -1,8 +1,8 @@
-"""Publishes events while what the app depends on breaks, and counts what came out: `make soak`.
+"""Publishes events while storage and the worker fail, and compares the outcomes with the events: `make soak`.
 
-Again and again storage is killed and started again, storage hangs, and the worker is killed amid deliveries,
-while events come in no order, some twice, and those of two functions in batches. Every good event must be in
-the queue of its family, every bad one among the dead letters, and nothing else anywhere.
+Storage is repeatedly killed and started again, storage hangs, and the worker is killed during deliveries.
+Events come in random order, some twice, and those of two functions in batches. At the end every good event
+must be in the queue of its family, every bad one in the dead-letter queue, and nothing else anywhere.
 """
 
 import argparse
@@ -42,21 +42,21 @@ from shared.settings import Settings
 from tests.events import SAMPLES, sample
 
 PUBLISHABLE = [name for name in SAMPLES if "topic" in sample(name) and "type" not in sample(name)]
-"""The samples in Event Grid's own schema as it takes it: all event types, in nearly all shapes."""
+"""The samples that Event Grid's own schema allows: all event types, in nearly all shapes."""
 
 BAD_SHARE = 0.05
 TWICE_SHARE = 0.05
 BATCH = 40
 IN_BATCHES = ("chat_message", "membership")
-"""The functions whose events come in batches."""
+"""The functions that get their events in batches."""
 TIME_SCALE = 200.0
-"""At which the first retries come after 50, 150 and 300 ms, and an event lives for seven minutes."""
+"""The first retries come after 50, 150 and 300 ms, and an event expires after seven minutes."""
 
 PAUSE_SECONDS = 2.0
 HANG_SECONDS = 7.0
-"""Longer than the app waits for one answer of storage."""
+"""Longer than the app waits for one answer from storage."""
 DOWN_SECONDS = 20.0
-"""Longer than the app tries to write before it fails the delivery."""
+"""Longer than the app tries to write an outcome before it fails the delivery."""
 SAVE_SECONDS = 7.0
 """Azurite saves every 5 s."""
 SETTLE_SECONDS = 400.0
@@ -78,7 +78,7 @@ class Result:
     lost: int
 
     def __str__(self) -> str:
-        """Say it, what matters most at the end."""
+        """Return the figures, with the most important one last."""
         return (
             f"published {self.published}, written {self.written}, dead-lettered {self.dead_lettered}, "
             f"duplicates {self.duplicates}, retries {self.retries}, strays {self.strays}\nlost {self.lost}"
@@ -86,9 +86,9 @@ class Result:
 
 
 async def soak(events: int, seconds: float, down_seconds: float = DOWN_SECONDS) -> Result:
-    """Publish so many events over so many seconds among failures, and compare what came out.
+    """Publish events evenly over some seconds during failures, and compare the outcomes with them.
 
-    `down_seconds` is how long storage is away when it has been killed.
+    `down_seconds` is the time until storage is started again after it was killed.
     """
     reports: list[str] = []
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
@@ -127,7 +127,7 @@ class _Storage:
 
 
 class _Batches:
-    """Delivers events straight to their function as Event Grid does in batches: one failure repeats all."""
+    """Delivers events in batches, as Event Grid can. One failure repeats the whole batch."""
 
     def __init__(self, http: aiohttp.ClientSession, endpoint: str) -> None:
         self.retries = 0
@@ -161,7 +161,7 @@ def _event(*, bad: bool) -> dict[str, Any]:
 
 
 def _key(event: dict[str, Any], settings: Settings) -> Key:
-    """Return where the event should come out, and as what."""
+    """Return the queue in which the outcome of an event must be, and the outcome's source and id."""
     payload = PAYLOADS[event["eventType"]]
     if "nothing" in event["data"]:
         return settings.dead_letter_queue, event["topic"], event["id"]
@@ -173,7 +173,7 @@ def _function(event: dict[str, Any]) -> str:
 
 
 async def _publish(endpoint: str, batches: _Batches, events: list[dict[str, Any]], seconds: float) -> None:
-    """Publish evenly, in no order, some twice; those of two functions come to them in batches."""
+    """Publish evenly in random order, some events twice. Two functions get theirs in batches."""
     again = random.sample(events, round(len(events) * TWICE_SHARE))
     sequence = random.sample([*events, *again], len(events) + len(again))
     began = time.monotonic()
@@ -190,7 +190,7 @@ async def _publish(endpoint: str, batches: _Batches, events: list[dict[str, Any]
 
 @asynccontextmanager
 async def _breaking(running: Stack, storage: _Storage, down_seconds: float) -> AsyncIterator[None]:
-    """Break one thing after the other until the context ends, and then leave everything whole."""
+    """Cause one failure after the other until the context ends. At the end everything works."""
     done = asyncio.Event()
     breaker = asyncio.create_task(_break_until(done, running, storage, down_seconds))
     try:
@@ -209,7 +209,7 @@ async def _break_until(done: asyncio.Event, running: Stack, storage: _Storage, d
 
 
 async def _hang_storage(running: Stack, azurite: Process) -> None:
-    """Stop Azurite for a while, in which the worker is killed amid what waits for it."""
+    """Stop Azurite for a while, and kill the worker during that time."""
     with _stopped(azurite):
         await asyncio.sleep(HANG_SECONDS / 2)
         (await running.workers.loaded()).process.kill()
@@ -217,10 +217,10 @@ async def _hang_storage(running: Stack, azurite: Process) -> None:
 
 
 async def _kill_storage(running: Stack, storage: _Storage, down_seconds: float) -> None:
-    """Kill Azurite and start it again, when what it has acknowledged is on disk.
+    """Kill Azurite when everything that it has acknowledged is on disk, and start it again.
 
-    Unlike Azure Storage it acknowledges first and saves later, every 5 s: killed at any other moment it loses
-    messages that no app can know of. The worker is stopped meanwhile, its requests under way.
+    Unlike Azure Storage, Azurite saves only every 5 s what it has acknowledged. A kill at any other moment
+    would lose messages without any fault of the app. The worker is stopped meanwhile, with requests open.
     """
     with _stopped((await running.workers.loaded()).process):
         await _saved(storage.data_dir / "__azurite_db_queue__.json")
@@ -231,7 +231,7 @@ async def _kill_storage(running: Stack, storage: _Storage, down_seconds: float) 
 
 
 async def _saved(file: Path) -> None:
-    """Wait for a save that began since a second after now; there is none where nothing is new."""
+    """Wait for a save that began at least a second from now. If nothing is new, there is none."""
     since = time.time() + 1
     with suppress(TimeoutError):
         async with asyncio.timeout(SAVE_SECONDS):
@@ -259,7 +259,7 @@ async def _settled(event_grid: EventGrid) -> None:
 
 
 async def _found(running: Stack, settings: Settings) -> Counter[Key]:
-    """Take everything out of the queues and Event Grid's container; how often each event is there."""
+    """Read all queues and Event Grid's container, and return how often each event is there."""
     found: Counter[Key] = Counter()
     for queue in (*settings.queues.values(), settings.dead_letter_queue):
         async for document in _documents(running.connection_string, queue):
@@ -272,7 +272,7 @@ async def _found(running: Stack, settings: Settings) -> Counter[Key]:
 
 
 async def _documents(connection_string: str, queue: str) -> AsyncIterator[dict[str, Any]]:
-    """Take a queue's messages, 32 at a time; they stay hidden for longer than the storage lives."""
+    """Read a queue's messages, 32 at a time. They stay hidden until the end of the test."""
     async with QueueClient.from_connection_string(
         connection_string, queue, message_decode_policy=TextBase64DecodePolicy()
     ) as client:
@@ -290,7 +290,7 @@ async def _letters(connection_string: str, container: str) -> AsyncIterator[dict
 
 
 def _compare(published: set[Key], found: Counter[Key], settings: Settings, retries: int) -> Result:
-    """Count; a bad event may be in either place for dead letters, a good one only in its queue."""
+    """Return the figures. A bad event may be in either place for dead letters, a good one in its queue."""
     outcomes = set(settings.queues.values())
     places = {key: key for key in published} | {
         ("event-grid-dead-letters", *key[1:]): key for key in published if key[0] not in outcomes
@@ -310,7 +310,7 @@ def _compare(published: set[Key], found: Counter[Key], settings: Settings, retri
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what this process and those that it starts write to standard error: a record of each delivery."""
+    """Drop standard error of this process and its children, which has a record of each delivery."""
     terminal = os.dup(2)
     with Path(os.devnull).open("wb") as nothing:
         os.dup2(nothing.fileno(), 2)
@@ -322,7 +322,7 @@ def _quiet() -> Iterator[None]:
 
 
 def main() -> int:
-    """Run the soak that the command line asks for; the exit code tells whether anything was lost."""
+    """Run the soak test. Return 1 if an event was lost or is where it should not be."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=600)

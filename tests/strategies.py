@@ -1,4 +1,4 @@
-"""Hypothesis strategies: events as they are documented, events gone wrong, and what is no event at all."""
+"""Hypothesis strategies: documented events, damaged events, and texts that are not events."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ type Json = Any
 type Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 OPEN_OBJECTS = ("properties", "metadata")
-"""Fields whose keys are the sender's: whatever their casing, they stay as they came."""
+"""Fields whose keys the sender chooses. They are kept as they arrive, in any casing."""
 UNKNOWN = "x-"
-"""What the keys that `with_unknown_keys` adds begin with."""
+"""Prefix of the keys that `with_unknown_keys` adds."""
 
 _CHARACTERS = st.characters() | st.sampled_from(["\ud800", "\udfff", "\0", "\u2028", "\ufeff", "\u212a", "İ"])
 _NUMBERS = st.integers() | st.sampled_from(
@@ -59,7 +59,7 @@ JSON: st.SearchStrategy[Json] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4),
     max_leaves=8,
 )
-"""Any value that Python's json writes, NaN and lone surrogates among them."""
+"""Any value that Python's json writes, including NaN and lone surrogates."""
 
 
 _IDENTIFIERS = _RAW_IDS | st.fixed_dictionaries(
@@ -83,7 +83,7 @@ def good_events(draw: Draw) -> dict[str, Json]:
 
 @st.composite
 def mutated_events(draw: Draw) -> dict[str, Json]:
-    """Draw a sample event with up to four things changed: in its data, or anywhere."""
+    """Draw a sample event with up to four changes, in its data or anywhere."""
     event: dict[str, Json] = deepcopy(draw(good_events()))
     place = draw(st.sampled_from([event["data"], event["data"], event]))
     for _ in range(draw(st.integers(0, 4))):
@@ -93,7 +93,7 @@ def mutated_events(draw: Draw) -> dict[str, Json]:
 
 @st.composite
 def texts(draw: Draw) -> str:
-    """Draw what may be handed to a function: mostly events, some of them cut or not JSON at all."""
+    """Draw a text for a function: mostly events, some of them damaged or not JSON."""
     kind = draw(st.sampled_from(["event"] * 5 + ["damaged", "json", "text"]))
     if kind == "text":
         return str(draw(st.text(_CHARACTERS, max_size=40)))
@@ -103,7 +103,7 @@ def texts(draw: Draw) -> str:
 
 
 def family_of(event: Json) -> EventFamily:
-    """Return the family that takes an event; any where there is none."""
+    """Return the family that takes an event, or the family `sms` if none does."""
     names = (event.get("eventType"), event.get("type")) if isinstance(event, dict) else ()
     types = [PAYLOADS[name] for name in names if isinstance(name, str) and name in PAYLOADS]
     return PASSING_ON[types[0].family if types else "sms"]
@@ -111,7 +111,7 @@ def family_of(event: Json) -> EventFamily:
 
 @st.composite
 def deliveries(draw: Draw) -> tuple[EventFamily, str]:
-    """Draw a text, and a family that it is handed to: mostly the one that its type belongs to."""
+    """Draw a family and a text for it. Mostly it is the family of the event's type."""
     text = draw(texts())
     if draw(st.integers(0, 9)) == 0:
         return draw(st.sampled_from(list(PASSING_ON.values()))), text
@@ -146,7 +146,7 @@ def recased(draw: Draw, value: Json) -> Json:
 
 @st.composite
 def with_unknown_keys(draw: Draw, value: Json) -> Json:
-    """Draw the same JSON value with keys in its objects that nothing knows."""
+    """Draw the same JSON value with unknown keys in its objects."""
     if isinstance(value, list):
         return [draw(with_unknown_keys(item)) for item in value]
     if not isinstance(value, dict):
@@ -158,7 +158,7 @@ def with_unknown_keys(draw: Draw, value: Json) -> Json:
 
 @st.composite
 def marked_events(draw: Draw) -> tuple[dict[str, Json], list[str]]:
-    """Draw an event that carries marks which nothing else holds, and the marks."""
+    """Draw an event that contains marks, which occur nowhere else, and the marks."""
     event = draw(mutated_events())
     marks = [f"Q{draw(st.text("QXZ+@7\n'", min_size=6, max_size=10))}Z", str(draw(_PHONE_NUMBERS))]
     for _ in range(draw(st.integers(1, 5))):
@@ -218,7 +218,7 @@ def _replace_alike(draw: Draw, event: Json) -> None:
 
 
 def _odd(value: Json) -> st.SearchStrategy[Json]:
-    """Return values that are odd where such a value is wanted."""
+    """Return odd values of the kind of a value."""
     match value:
         case str() if value.endswith("Z"):
             return _TIMES

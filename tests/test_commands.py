@@ -1,6 +1,6 @@
-"""The commands in the pages run as they are written, with the app and storage behind them.
+"""The commands in the documentation run as they are written, with the app and storage.
 
-Only ports differ: those of the local stack may be in use.
+Only the ports differ, because the usual ones may be in use.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ BAD = sample("sms-received") | {"data": {}}
 
 
 def commands(module: str) -> list[str]:
-    """Return the commands of a module in all pages."""
+    """Return the commands that run a module, from all pages."""
     return sorted({command for _, command in COMMANDS if f".venv/bin/python -m {module} " in command})
 
 
 async def run(main: Callable[[Sequence[str]], int], command: str, *more: str) -> int:
-    """Run a command in this process; its exit code."""
+    """Run a command in this process, and return its exit code."""
     _, _, arguments = re.sub(r" *[>|].*", "", command).partition(" -m ")
     _, *words = shlex.split(arguments)
     try:
@@ -43,7 +43,7 @@ async def run(main: Callable[[Sequence[str]], int], command: str, *more: str) ->
 
 
 async def refuse(stack: Stack) -> None:
-    """Have the app refuse two events, for different reasons."""
+    """Make the app refuse two events, for different reasons."""
     headers = {"aeg-event-type": "Notification"}
     async with ClientSession() as client:
         await client.post(stack.endpoint, params={"functionName": "sms"}, json=[BAD, {}], headers=headers)

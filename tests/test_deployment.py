@@ -1,4 +1,4 @@
-"""What is deployed, by the snapshots of the templates: it agrees with the code and keeps no secret."""
+"""The snapshots of the templates: what is deployed agrees with the code, and contains no secret."""
 
 import json
 import re
@@ -47,7 +47,7 @@ OPEN_TELEMETRY_SETTINGS = {
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 REFERENCE = r"reference\('([^']+)', '[^']+'(?:, 'full')?\)"
-"""What a snapshot has for a value that only Azure knows: the id of the resource is the first group."""
+"""A value that only Azure knows, as a snapshot shows it. The first group is the id of the resource."""
 
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups"
 
@@ -56,7 +56,7 @@ type Resource = Mapping[str, Any]
 
 @cache
 def snapshot(name: str) -> Mapping[str, Any]:
-    """Return what a file of parameters in infra/snapshots/ deploys."""
+    """Return the snapshot of a parameters file in infra/snapshots/."""
     content: Mapping[str, Any] = json.loads((INFRA / "snapshots" / f"{name}.snapshot.json").read_text())
     return content
 
@@ -102,7 +102,7 @@ class Deployment:
 
 
 class AskedFor(dict[str, str]):
-    """An environment that records which names are read."""
+    """An environment that records the names that are read."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         super().__init__(values)
@@ -130,7 +130,7 @@ def _existing() -> Deployment:
 
 
 def value_in_azure(value: str) -> str:
-    """Return an app setting with a made-up value where only Azure knows it."""
+    """Return the value of an app setting, which is made up if only Azure knows it."""
     if match := re.fullmatch(rf"\[{REFERENCE}\.primaryEndpoints\.(\w+)\]", value):
         return f"https://{match[1].rpartition('/')[2]}.{match[2]}.core.windows.net/"
     if re.fullmatch(rf"\[{REFERENCE}\.source\]", value):
@@ -139,13 +139,13 @@ def value_in_azure(value: str) -> str:
 
 
 def read_settings(deployment: Deployment) -> tuple[Settings, set[str]]:
-    """Return what the app makes of its settings, and the names that it asks for."""
+    """Return the settings as the app reads them, and the names that it reads."""
     environ = AskedFor({name: value_in_azure(value) for name, value in deployment.settings().items()})
     return Settings.from_environ(environ), environ.names
 
 
 def test_the_app_is_given_the_settings_that_it_reads(deployment: Deployment) -> None:
-    """A name that only one side knows would leave the app with a default, or without its storage."""
+    """A wrong name would leave the app with a default, or without its storage."""
     _, asked = read_settings(deployment)
     given = deployment.settings().keys() - HOST_SETTINGS - OPEN_TELEMETRY_SETTINGS
     assert asked == given | {"OutcomesStorage", "OutcomesStorage__accountName"}
@@ -161,7 +161,7 @@ def test_the_host_is_given_the_settings_that_it_reads(deployment: Deployment) ->
 
 
 def test_open_telemetry_is_on_by_default(new: Deployment, existing: Deployment) -> None:
-    """Both the host and the app need to be told, and neither where it is off."""
+    """Both the host and the app have a setting for it. If it is off, neither is set."""
     assert {name: new.settings()[name] for name in OPEN_TELEMETRY_SETTINGS} == {
         "AzureFunctionsJobHost__telemetryMode": "OpenTelemetry",
         "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "true",
@@ -170,7 +170,7 @@ def test_open_telemetry_is_on_by_default(new: Deployment, existing: Deployment) 
 
 
 def test_every_identity_setting_names_the_apps_identity(deployment: Deployment) -> None:
-    """A user-assigned identity is only found by its client id."""
+    """A user-assigned identity is found only by its client id."""
     identity = deployment.one("Microsoft.ManagedIdentity/userAssignedIdentities")["id"]
     client = rf"{REFERENCE}\.clientId"
     settings = deployment.settings()
@@ -202,7 +202,7 @@ def test_every_identity_setting_names_the_apps_identity(deployment: Deployment) 
 
 
 def test_the_names_in_the_settings_are_those_of_the_queues_and_the_container(deployment: Deployment) -> None:
-    """The app cannot create what it is not given: its role lets it only send messages."""
+    """The app cannot create queues or containers that are missing: its roles do not allow it."""
     settings, _ = read_settings(deployment)
     assert settings.queues.keys() == FAMILIES.keys()
     queues = [*settings.queues.values(), settings.dead_letter_queue]
@@ -212,7 +212,7 @@ def test_the_names_in_the_settings_are_those_of_the_queues_and_the_container(dep
 
 
 def test_the_default_names_are_those_of_the_code(new: Deployment) -> None:
-    """A consumer that was built against the local stack finds the same queues in Azure."""
+    """A consumer that was developed with the local stack finds the same queues in Azure."""
     uri = {"OutcomesStorage__queueServiceUri": "https://account.queue.core.windows.net"}
     default, deployed = Settings.from_environ(uri), read_settings(new)[0]
     for name in ("queues", "dead_letter_queue", "oversize_container", "outcome_ttl_seconds"):
@@ -235,7 +235,7 @@ def role_assignments(deployment: Deployment) -> Iterator[tuple[str, str, str]]:
         identity = re.fullmatch(rf"\[{REFERENCE}\.(?:identity\.)?principalId\]", principal)
         assert scope
         assert role.startswith("/subscriptions/00000000-0000-0000-0000-000000000000/providers/")
-        # The type spares a new identity the wait for its replication; a person needs none.
+        # Without the type, an assignment may fail until a new identity is replicated.
         assert assignment["properties"].get("principalType") == ("ServicePrincipal" if identity else None)
         yield (
             identity[1] if identity else principal,
@@ -245,7 +245,7 @@ def role_assignments(deployment: Deployment) -> Iterator[tuple[str, str, str]]:
 
 
 def test_each_identity_has_the_roles_that_it_needs_and_no_other(deployment: Deployment) -> None:
-    """The app may send messages and write documents; Event Grid may write what it cannot deliver."""
+    """The app may send messages and write documents. Event Grid may write dead letters."""
     settings, _ = read_settings(deployment)
     account, host = deployment.outcome_account, deployment.host_account
     queues = f"{account}/queueServices/default/queues"
@@ -280,7 +280,7 @@ def test_each_identity_has_the_roles_that_it_needs_and_no_other(deployment: Depl
 
 
 def test_storage_accounts_take_no_keys_and_only_encrypted_requests(deployment: Deployment) -> None:
-    """Access is by identity alone."""
+    """Access is by identity only."""
     for account in deployment.all(STORAGE):
         properties = account["properties"]
         assert properties["allowSharedKeyAccess"] is False
@@ -292,7 +292,7 @@ def test_storage_accounts_take_no_keys_and_only_encrypted_requests(deployment: D
 
 
 def test_the_app_and_its_telemetry_take_no_keys_and_only_encrypted_requests(deployment: Deployment) -> None:
-    """Publishing passwords are off for both ways of publishing."""
+    """The passwords of both ways to publish are off."""
     assert deployment.one("Microsoft.Insights/components")["properties"]["DisableLocalAuth"] is True
     properties = deployment.one("Microsoft.Web/sites")["properties"]
     assert properties["httpsOnly"] is True
@@ -320,7 +320,7 @@ def test_the_runtime_is_that_of_the_project(deployment: Deployment) -> None:
 
 
 def test_instances_are_always_ready_only_where_asked_for(new: Deployment, existing: Deployment) -> None:
-    """Each function scales on instances of its own; an instance that is always ready costs money at rest."""
+    """Each function scales on its own instances. An always-ready instance costs money without events."""
     scaling = [
         deployment.one("Microsoft.Web/sites")["properties"]["functionAppConfig"]["scaleAndConcurrency"]
         for deployment in (new, existing)
@@ -338,12 +338,14 @@ def test_personal_data_expires(new: Deployment) -> None:
     assert rule["enabled"] is True
     settings, _ = read_settings(new)
     containers = {settings.oversize_container, *dead_letter_containers()}
-    assert sorted(rule["definition"]["filters"]["prefixMatch"]) == sorted(f"{name}/" for name in containers)
+    filters = rule["definition"]["filters"]
+    assert sorted(filters["prefixMatch"]) == sorted(f"{name}/" for name in containers)
+    assert sorted(filters["blobTypes"]) == ["appendBlob", "blockBlob"]
     assert rule["definition"]["actions"] == {"baseBlob": {"delete": {"daysAfterModificationGreaterThan": 90}}}
 
 
 def test_the_policy_of_an_existing_account_is_not_overwritten(existing: Deployment) -> None:
-    """An account has one policy: deploying ours would delete its rules."""
+    """An account has one policy. Deploying another would delete its rules."""
     assert [] == existing.all(f"{STORAGE}/managementPolicies")
     assert existing.outcome_account not in [account["id"] for account in existing.all(STORAGE)]
 
@@ -398,7 +400,7 @@ def test_the_alerts_on_metrics_are_those_of_event_grid(deployment: Deployment) -
 def test_the_alerts_on_logs_look_for_the_apps_own_records(
     deployment: Deployment, caplog: pytest.LogCaptureFixture, name: str, fate: str, threshold: int
 ) -> None:
-    """A query finds the record of a delivery of one fate and of no other."""
+    """A query finds the records of one fate and of no other."""
     alert = alerts(deployment, "scheduledQueryRules")[name]
     assert alert["scopes"] == [deployment.one("Microsoft.OperationalInsights/workspaces")["id"]]
     (criterion,) = alert["criteria"]["allOf"]
@@ -425,7 +427,7 @@ def record_of(fate: Fate, caplog: pytest.LogCaptureFixture) -> str:
 
 
 def test_failures_count_what_the_host_refuses_and_what_it_ends(deployment: Deployment) -> None:
-    """The app writes no record where the host refuses an event, or ends the function or its worker."""
+    """The app writes no record if the host refuses an event, or ends the function or its worker."""
     (criterion,) = alerts(deployment, "scheduledQueryRules")["function-failures"]["criteria"]["allOf"]
     assert criterion["query"].endswith(
         ', (AppExceptions | where tostring(Properties) has "ExceptionMiddleware"'
@@ -433,8 +435,8 @@ def test_failures_count_what_the_host_refuses_and_what_it_ends(deployment: Deplo
     )
 
 
-def test_each_alert_says_how_bad_it_is_and_where_to_read_on(deployment: Deployment) -> None:
-    """A lost event is worst, then one that waits for a person, then one that Event Grid retries."""
+def test_each_alert_has_its_severity_and_its_section_in_the_runbook(deployment: Deployment) -> None:
+    """A lost event is the most severe, then one that waits for a person, then one that is late."""
     found = alerts(deployment, "metricAlerts") | alerts(deployment, "scheduledQueryRules")
     assert {name: alert["severity"] for name, alert in found.items()} == {
         "event-grid-dropped": 0,
@@ -451,7 +453,7 @@ def test_each_alert_says_how_bad_it_is_and_where_to_read_on(deployment: Deployme
 
 
 def test_alerts_go_to_the_address_if_there_is_one(new: Deployment, existing: Deployment) -> None:
-    """Without an address they show in the portal."""
+    """Without an address they show in the portal only."""
     assert [] == new.all("Microsoft.Insights/actionGroups")
     group = existing.one("Microsoft.Insights/actionGroups")
     (receiver,) = group["properties"]["emailReceivers"]
@@ -463,7 +465,7 @@ def test_alerts_go_to_the_address_if_there_is_one(new: Deployment, existing: Dep
 
 
 def test_the_hooks_read_outputs_and_pass_all_parameters(deployment: Deployment) -> None:
-    """The scripts for both platforms use the names that the templates have."""
+    """The scripts for both platforms use the names of the templates."""
     declared = set(re.findall(r"^param (\w+)", SUBSCRIBING, re.MULTILINE))
     for hook in HOOKS:
         read = set(re.findall(r"\$(?:env:|\{env:|\{)?([A-Z]+(?:_[A-Z]+)+)\b", hook))
@@ -483,7 +485,7 @@ def test_azd_finds_the_app_and_the_hooks(deployment: Deployment) -> None:
 
 
 def test_the_parameters_file_and_the_page_have_every_parameter() -> None:
-    """A parameter that is not in the file cannot be set with azd, and is only found where the page has it."""
+    """A parameter that is not in the file cannot be set with azd. Readers find it on the page."""
     parameters = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
     assert sorted(parameters) == sorted(re.findall(r"^param (\w+)", MAIN, re.MULTILINE))
     page = (PROJECT / "docs" / "deploy.md").read_text()
@@ -495,8 +497,8 @@ def test_the_parameters_file_and_the_page_have_every_parameter() -> None:
 
 
 @pytest.mark.parametrize("level", ["user", "thread", "both"])
-def test_the_functions_are_subscribed_as_the_file_says(level: str) -> None:
-    """The templates and the local Event Grid read one file alike."""
+def test_the_functions_are_subscribed_as_in_the_file(level: str) -> None:
+    """The templates and the local Event Grid read the same file in the same way."""
     levels = {"always", "user", "thread"} if level == "both" else {"always", level}
     resources = snapshot(f"subscriptions-{level}")["predictedResources"]
     expected: dict[str, Resource] = {}
@@ -535,12 +537,12 @@ def test_the_functions_are_subscribed_as_the_file_says(level: str) -> None:
             },
         }
     assert expected == {found["name"]: found["properties"] for found in resources}
-    # Event Grid takes an empty list of types for all types.
+    # To Event Grid, an empty list of types means all types.
     assert all(properties["filter"]["includedEventTypes"] for properties in expected.values())
 
 
 def test_the_topic_is_that_of_communication_services(new: Deployment, existing: Deployment) -> None:
-    """Events of other resources are dead-lettered; an existing topic knows its resource."""
+    """Events of other resources are dead-lettered. The resource of an existing topic is read from it."""
     topic = new.one("Microsoft.EventGrid/systemTopics")
     source = new.one("Microsoft.Communication/communicationServices")["id"]
     assert topic["properties"] == {
@@ -555,11 +557,11 @@ def test_the_topic_is_that_of_communication_services(new: Deployment, existing: 
 
 
 def test_names_are_within_their_limits(deployment: Deployment) -> None:
-    """The Functions host knows an app by the first 32 characters of its name."""
+    """The Functions host identifies an app by the first 32 characters of its name."""
     for account in deployment.names(STORAGE):
         assert re.fullmatch(r"[a-z0-9]{3,24}", account)
     assert len(deployment.one("Microsoft.Web/sites")["name"]) <= 32
     for queue in deployment.names(f"{STORAGE}/queueServices/queues"):
-        # Functions appends "-poison" for events that a consumer cannot handle.
+        # For a message that a consumer cannot handle, its host appends "-poison" to the name.
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", queue)
         assert 3 <= len(queue) <= 56

@@ -1,8 +1,9 @@
-"""The pages: links lead somewhere, examples run, and the page of events is complete and up to date."""
+"""The documentation: links lead somewhere, examples run, and the page of events is complete."""
 
 import importlib.util
 import json
 import re
+import shlex
 import subprocess
 import sys
 import uuid
@@ -29,19 +30,19 @@ PAGE = (PROJECT / "docs" / "events.md").read_text(encoding="utf-8")
 
 
 def test_the_page_is_what_the_types_and_samples_give() -> None:
-    """A changed payload class or sample comes with its changed page."""
+    """After a change of a payload class or a sample the page has to be generated again."""
     assert generated.out_of_date(events_page.files()) == []
 
 
 @pytest.mark.parametrize("event_type", PAYLOADS)
 def test_the_contents_link_every_event_type(event_type: str) -> None:
-    """A reader who looks for an event type finds what becomes of it."""
+    """A reader who looks for an event type finds its outcome."""
     name = event_type.removeprefix("Microsoft.Communication.")
     assert f"[`{name}`](#{events_page.anchor(PAYLOADS[event_type].outcome_type)})" in PAGE
 
 
 def test_every_sms_keyword_has_its_source() -> None:
-    """Consumers see what makes an opt-out, and who says so."""
+    """Consumers see which words are keywords, and where each comes from."""
     page = (PROJECT / "docs" / "outcomes.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| ([A-Z, ]+) \| .*\]\(https://.* \|$", page, re.MULTILINE)
     assert _KEYWORDS == {word: kind for kind, words in rows for word in words.split(", ")}
@@ -74,13 +75,13 @@ def code_blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_outcome_that_is_shown_is_what_the_sample_gives() -> None:
-    """The first thing that a consumer's developer reads is true to the last character."""
+    """The example for developers of consumers is the golden outcome."""
     (shown,) = code_blocks("docs/outcomes.md", "json")
     assert golden("sms-received") == json.loads(shown)
 
 
 def test_the_consumer_in_python_runs_as_written(azurite: str) -> None:
-    """It prints the outcomes of the queue, here one of this test alone, and deletes them."""
+    """It prints the outcomes of a queue, which here is this test's own, and deletes them."""
     (code,) = code_blocks("docs/outcomes.md", "python")
     name = f"docs-{uuid.uuid4().hex}"
     code = code.replace("acs-sms", name)
@@ -99,8 +100,8 @@ def test_the_consumer_in_python_runs_as_written(azurite: str) -> None:
         assert [] == list(queue.peek_messages())
 
 
-def test_the_page_of_settings_says_which_queues_there_are() -> None:
-    """With the defaults that the code has. A family that is added follows the rule that the page gives."""
+def test_the_page_of_settings_agrees_with_the_code() -> None:
+    """The defaults are those of the code. The queue of a family that was added need not be listed."""
     page = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
     listed = dict(re.findall(r"^\| `([A-Z_]+_QUEUE)` \| `([a-z-]+)` \|", page, re.MULTILINE))
     assert listed.items() <= {**dict(QUEUE_SETTINGS.values()), "DEAD_LETTER_QUEUE": "acs-dead-letter"}.items()
@@ -133,19 +134,19 @@ def test_the_readme_comes_to_the_point() -> None:
 
 
 def test_the_readme_says_which_version_it_is_of() -> None:
-    """The one that dead letters carry."""
+    """It is the version that dead letters carry."""
     assert f"**Status:** version {APP_VERSION}." in README
 
 
 def test_the_pictures_of_the_readme_exist() -> None:
-    """In light and dark."""
+    """There is one for light and one for dark mode."""
     pictures = re.findall(r'(?:src|srcset)="(.*?)"', README)
     assert pictures == ["docs/page-dark.png", "docs/page-light.png"]
     assert all((PROJECT / picture).is_file() for picture in pictures)
 
 
 def test_the_event_and_the_outcome_that_the_readme_shows_are_a_sample() -> None:
-    """Line by line, but for what is left out at an ellipsis."""
+    """They are the same line by line. An ellipsis stands for any text."""
     event, outcome = code_blocks("README.md", "json")
     for shown, whole in ((event, sample("sms-received")), (outcome, golden("sms-received"))):
         lines = [re.escape(line).replace("…", ".*") for line in shown.splitlines()]
@@ -153,7 +154,7 @@ def test_the_event_and_the_outcome_that_the_readme_shows_are_a_sample() -> None:
 
 
 def test_each_promise_of_the_readme_links_what_tests_it() -> None:
-    """Or names the command that checks it."""
+    """Or it names the command that checks it."""
     (promises,) = re.findall(r"## What you get\n(.*?)\n## ", README, re.DOTALL)
     for promise in promises.split("\n- ")[1:]:
         assert "](tests/" in promise or "`make check`" in promise
@@ -171,22 +172,23 @@ COMMANDS = sorted(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_a_shell_can_read_every_command(page: Path) -> None:
-    """No quote or bracket is missing in what people paste."""
+    """No quotation mark or bracket is missing in what people paste."""
     for block in code_blocks(str(page.relative_to(PROJECT)), "sh"):
         subprocess.run(["/bin/sh", "-n", "-c", block], check=True)
 
 
 def test_every_make_target_exists() -> None:
-    """What the pages say to make can be made."""
+    """The Makefile has each target that a page names."""
     makefile = (PROJECT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):.*?##", makefile, re.MULTILINE))
-    named = {command.split()[1] for _, command in COMMANDS if re.match("make [a-z]", command)}
-    assert named
+    words = [shlex.split(command) for _, command in COMMANDS if command.startswith("make ")]
+    named = {word for _, *arguments in words for word in arguments if "=" not in word}
+    assert {"run", "golden", "docs"} <= named
     assert named <= targets
 
 
 def test_every_module_and_file_that_is_run_exists() -> None:
-    """What the pages run of this project is there."""
+    """The modules and files of this project that the commands name exist."""
     names = [name for _, command in COMMANDS for name in re.findall(r"\.venv/bin/python -m (\w+)", command)]
     assert {"local", "ops", "pytest"} <= set(names)
     assert [] == [name for name in names if importlib.util.find_spec(name) is None]
@@ -199,7 +201,7 @@ def test_every_module_and_file_that_is_run_exists() -> None:
 
 
 def test_the_queries_read_the_records_that_the_app_writes(caplog: pytest.LogCaptureFixture) -> None:
-    """Each `parse` of the runbook finds its fields in a record."""
+    """Each `parse` in docs/operate.md finds its fields in a record."""
     delivery = Delivery(function="sms", fate=Fate.RAISED, reason="SinkError", detail="Storage answered 503.")
     report(delivery, 0.5, None)
     (record,) = caplog.messages
@@ -214,6 +216,6 @@ def test_the_queries_read_the_records_that_the_app_writes(caplog: pytest.LogCapt
 
 
 def test_the_handler_in_the_readme_is_one_that_is_tested() -> None:
-    """The code of docs/extending.md is applied to a copy of the project, and run."""
+    """It is in docs/extending.md, whose code a test applies to a copy of the project and runs."""
     (handler,) = code_blocks("README.md", "python")
     assert handler in code_blocks("docs/extending.md", "python")

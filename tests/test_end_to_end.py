@@ -29,7 +29,7 @@ class RunningApp(NamedTuple):
 
 @pytest.fixture(scope="session")
 def app(request: pytest.FixtureRequest) -> RunningApp:
-    """Return the app of the environment variables, else the local stack's, which is started only then."""
+    """Return the app of the environment variables. Without them start the local stack."""
     if "E2E_ENDPOINT" in os.environ:
         return RunningApp(os.environ["E2E_ENDPOINT"], os.environ["E2E_STORAGE"])
     stack = request.getfixturevalue("stack")
@@ -38,7 +38,7 @@ def app(request: pytest.FixtureRequest) -> RunningApp:
 
 @pytest.fixture
 def queues(app: RunningApp) -> Queues:
-    """Return the app's queues, which are empty."""
+    """Return the app's queues, emptied."""
     queues = Queues(app.connection_string, Settings.from_environ({"OutcomesStorage": app.connection_string}))
     queues.clear()
     return queues
@@ -65,7 +65,7 @@ def family_of(name: str) -> str:
 async def test_an_event_comes_out_as_its_outcome(
     name: str, cloud_events: bool, app: RunningApp, queues: Queues
 ) -> None:
-    """In both schemas, read with azure-storage-queue and azure-core's CloudEvent."""
+    """It is read with azure-storage-queue and azure-core's CloudEvent."""
     body = as_cloud_event(sample(name)) if cloud_events else [sample(name)]
     assert await post(app, family_of(name), json.dumps(body)) == (202, "")
     (event,) = queues.cloud_events(family_of(name))
@@ -77,7 +77,7 @@ async def test_an_event_comes_out_as_its_outcome(
 
 @pytest.mark.parametrize("text", [text for text, *_ in BAD.values() if text[0] == "{" and len(text) > 1])
 async def test_a_bad_event_is_accepted_and_dead_lettered(text: str, app: RunningApp, queues: Queues) -> None:
-    """Event Grid would send it again for a day otherwise."""
+    """Otherwise Event Grid would deliver it again for a day."""
     assert await post(app, "sms", text) == (202, "")
     (letter,) = queues.everything()
     assert letter["type"] == "acs.dead-letter"
@@ -85,7 +85,7 @@ async def test_a_bad_event_is_accepted_and_dead_lettered(text: str, app: Running
 
 
 async def test_a_batch_with_a_bad_event_loses_nothing(app: RunningApp, queues: Queues) -> None:
-    """The good ones are written, the bad one is dead-lettered, and the batch is not sent again."""
+    """The good events are written, the bad one is dead-lettered, and the batch is not delivered again."""
     events = [sample("sms-received"), {"bad": True}, sample("sms-delivery-report")]
     assert await post(app, "sms", json.dumps(events)) == (202, "")
     types = sorted(outcome["type"] for outcome in queues.everything())
@@ -93,7 +93,7 @@ async def test_a_batch_with_a_bad_event_loses_nothing(app: RunningApp, queues: Q
 
 
 async def test_a_redelivery_is_the_same_bytes(app: RunningApp, queues: Queues) -> None:
-    """A consumer that has seen (source, id) may drop the second."""
+    """A consumer that has seen the `source` and `id` may drop the second outcome."""
     for _ in range(2):
         assert await post(app, "sms", json.dumps(sample("sms-received"))) == (202, "")
     first, second = queues.messages("acs-sms")
@@ -102,7 +102,7 @@ async def test_a_redelivery_is_the_same_bytes(app: RunningApp, queues: Queues) -
 
 
 async def test_a_thread_of_250_participants_comes_out_whole(app: RunningApp, queues: Queues) -> None:
-    """A document over the queue's limit is in the blob that the message refers to."""
+    """A document that is too large for the queue is in the blob that the message refers to."""
     event: dict[str, Any] = sample("chat-thread-created")
     (member, *_) = event["data"]["members"]
     event["data"]["members"] = [
@@ -115,7 +115,7 @@ async def test_a_thread_of_250_participants_comes_out_whole(app: RunningApp, que
 
 
 async def test_many_at_once_are_all_written(app: RunningApp, queues: Queues) -> None:
-    """Invocations share one connection to storage without getting into each other's way."""
+    """Invocations share one client of storage without disturbing each other."""
     events = [sample("chat-message-received") | {"id": f"event-{number:02}"} for number in range(30)]
     answers = await asyncio.gather(*(post(app, "chat_message", json.dumps(event)) for event in events))
     assert {(202, "")} == set(answers)

@@ -17,7 +17,7 @@ RETIRED = {
     "Microsoft.Communication.ChatMemberAddedToThreadWithUser",
     "Microsoft.Communication.ChatMemberRemovedFromThreadWithUser",
 }
-"""Of 2020; Microsoft's own SDKs call them retired: a deployment does not ask for them."""
+"""Event types of 2020 that Microsoft's own SDKs call retired. A deployment does not subscribe to them."""
 
 SUBSCRIPTIONS = subscriptions.load(PROJECT)
 
@@ -32,13 +32,13 @@ def subscribed(subscription: Subscription) -> list[tuple[str, str]]:
 
 
 def test_every_function_has_one_subscription() -> None:
-    """Each is named as its function is, with the dashes that Event Grid asks for."""
+    """A subscription has the name of its function, with dashes, which Event Grid requires."""
     assert sorted(FAMILIES) == sorted(subscription.function for subscription in SUBSCRIPTIONS)
     assert all(found.name == found.function.replace("_", "-") for found in SUBSCRIPTIONS)
 
 
 def test_every_event_type_is_subscribed_to_once() -> None:
-    """No type is forgotten, none comes twice, and none comes that the app does not take."""
+    """No type is missing or there twice, and the app accepts each."""
     counts = Counter(event_type for found in SUBSCRIPTIONS for event_type, _ in subscribed(found))
     assert dict.fromkeys(PAYLOADS, 1) == counts
 
@@ -53,8 +53,8 @@ def test_every_event_type_goes_to_its_family_at_its_level(subscription: Subscrip
 
 
 @pytest.mark.parametrize("subscription", SUBSCRIPTIONS, ids=lambda found: found.name)
-def test_nothing_is_given_up_before_it_must_be(subscription: Subscription) -> None:
-    """Event Grid tries as long as it can, and then keeps the event in the dead-letter container."""
+def test_events_are_retried_for_as_long_as_event_grid_allows(subscription: Subscription) -> None:
+    """After that Event Grid writes the event to the dead-letter container."""
     policy = subscription.retry_policy
     assert (30, 1_440) == (policy.max_delivery_attempts, policy.event_time_to_live_in_minutes)
     assert "event-grid-dead-letters" == subscription.dead_letter_container
@@ -62,7 +62,7 @@ def test_nothing_is_given_up_before_it_must_be(subscription: Subscription) -> No
 
 @pytest.mark.parametrize("subscription", SUBSCRIPTIONS, ids=lambda found: found.name)
 def test_one_failure_sends_one_event_again(subscription: Subscription) -> None:
-    """A request has one event: a batch would be delivered again whole."""
+    """A request has one event. After a failure a batch would be delivered again as a whole."""
     assert 1 == subscription.max_events_per_batch
 
 
@@ -74,7 +74,7 @@ def write(folder: Path, content: str) -> None:
 
 
 def test_an_entry_overrides_the_defaults(tmp_path: Path) -> None:
-    """A value of an entry holds for its subscription alone."""
+    """A value of an entry applies to its subscription only."""
     content = json.loads((PROJECT / subscriptions.FILE).read_text())
     content["subscriptions"][0] |= {"name": "texts", "subjectBeginsWith": "/phonenumber/1833"}
     write(tmp_path, json.dumps(content))
@@ -104,5 +104,5 @@ def test_a_wrong_file_is_an_error(tmp_path: Path, content: str, fault: str) -> N
 
 
 def test_a_project_without_the_file_has_no_subscriptions(tmp_path: Path) -> None:
-    """Its functions are reached directly alone."""
+    """Events can then only be sent to its functions directly."""
     assert [] == subscriptions.load(tmp_path)

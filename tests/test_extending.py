@@ -1,4 +1,4 @@
-"""docs/extending.md: its code, applied to a copy of the project, works."""
+"""The code in docs/extending.md works in a copy of the project."""
 
 import os
 import re
@@ -27,7 +27,7 @@ FAMILY_FILES = {
     "shared/payloads/email.py",
     "tests/test_email.py",
 }
-"""All that a person writes to add a family."""
+"""The files that a person writes or changes to add a family."""
 
 
 def blocks(text: str) -> Iterator[tuple[str, str, str]]:
@@ -39,7 +39,7 @@ def blocks(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def patched(text: str, difference: str) -> str:
-    """Return a text with the lines of a difference replaced, which must be there once."""
+    """Return a text with a difference applied. Its lines must be in the text exactly once."""
     lines = difference.splitlines()
     old = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
     new = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
@@ -48,7 +48,7 @@ def patched(text: str, difference: str) -> str:
 
 
 def apply(copy: Path, section: str) -> set[str]:
-    """Apply the code of a section; the files that it changes."""
+    """Apply the code of a section, and return the files that it changes."""
     changed = set()
     for name, language, code in blocks(section):
         target = copy / name
@@ -68,7 +68,7 @@ def section(heading: str) -> str:
 
 
 def run(copy: Path, *arguments: str) -> str:
-    """Run Python in the copy, which must succeed; what it printed."""
+    """Run Python in the copy, and return what it printed. Fails the test if the command fails."""
     command = [sys.executable, *arguments]
     environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
     done = subprocess.run(
@@ -80,7 +80,7 @@ def run(copy: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Copy the files of the project."""
+    """Return a copy of the project's files."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=PROJECT,
@@ -98,7 +98,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_a_family_is_added_by_the_files_on_the_page(copy: Path) -> None:
-    """Its events come out of its queue through worker and Azurite, and its generated files are complete."""
+    """Its events come out of its queue through the worker and Azurite, and all checks pass."""
     assert FAMILY_FILES == apply(copy, section("Add a family"))
     for module in ("tests.goldens", "tools.schemas", "tools.events_page"):
         run(copy, "-m", module)
@@ -121,7 +121,7 @@ def test_a_family_is_added_by_the_files_on_the_page(copy: Path) -> None:
 
 
 def test_the_handlers_on_the_page_work(copy: Path) -> None:
-    """The changed handler, the API that is called, and the tests of both."""
+    """The tests on the page pass: those of the changed handler, and those of the API call."""
     handler, test = (code for _, _, code in blocks(section("Change a handler")))
     module = copy / "functions" / "chat_message.py"
     text = module.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The outcomes of the sample events: what the app's handlers make of each."""
+"""The golden outcomes: what the app's handlers write for each sample."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.queues import Queues
 
 @pytest.mark.parametrize("name", SAMPLES)
 async def test_a_sample_comes_out_as_its_golden_outcome(name: str, queues: Queues) -> None:
-    """In either schema, in its family's queue, and nowhere else."""
+    """It comes out in its family's queue only, whichever schema the event arrives in."""
     family = FAMILIES[PAYLOADS[parse_envelope(sample(name)).type].family]
     await family.handle(json.dumps(sample(name)))
     await family.handle(json.dumps(as_cloud_event(sample(name))))

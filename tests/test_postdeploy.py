@@ -1,6 +1,6 @@
 """The hooks that subscribe the functions, with a stand-in for the Azure CLI.
 
-`postdeploy.sh` is run everywhere, `postdeploy.ps1` where PowerShell is on the PATH, as on GitHub's machines.
+`postdeploy.ps1` is tested only if PowerShell is on the PATH, as on GitHub's machines.
 """
 
 import shutil
@@ -33,7 +33,7 @@ esac
 
 
 class Machine:
-    """A machine with an Azure CLI that records its calls, and fails as often as it is told."""
+    """A machine whose Azure CLI records its calls, and fails as often as a test says."""
 
     def __init__(self, folder: Path, shell: str) -> None:
         self.shell = shell
@@ -78,7 +78,7 @@ class Machine:
         )
 
     def deployments(self) -> list[str]:
-        """Return the deployments that were asked for."""
+        """Return the deployments that the hook requested."""
         return [call for call in self.calls.read_text().splitlines() if call.startswith("deployment ")]
 
 
@@ -88,7 +88,7 @@ def _machine(tmp_path: Path, request: pytest.FixtureRequest) -> Machine:
 
 
 def test_the_subscriptions_are_deployed_beside_the_topic(machine: Machine) -> None:
-    """The topic's id says where, the other outputs say what."""
+    """The resource group is that of the topic. The parameters are the other outputs."""
     assert machine.run().returncode == 0
     (deployment,) = machine.deployments()
     assert "--subscription SUB --resource-group GROUP" in deployment
@@ -98,14 +98,14 @@ def test_the_subscriptions_are_deployed_beside_the_topic(machine: Machine) -> No
     )
 
 
-def test_event_grid_is_waited_for(machine: Machine) -> None:
-    """A fresh deployment is tried again until its functions and roles are known."""
+def test_a_refused_deployment_is_tried_again(machine: Machine) -> None:
+    """It takes some time until Event Grid sees new functions and roles."""
     assert machine.run(failures=3, answer="Destination endpoint not found").returncode == 0
     assert len(machine.deployments()) == 4
 
 
 def test_an_app_that_did_not_load_is_named_as_the_cause(machine: Machine) -> None:
-    """After ten attempts the hook says how to see why, and what becomes of the events meanwhile."""
+    """After ten attempts the hook says how to find the cause, and what happens to events meanwhile."""
     result = machine.run(failures=99, answer="Destination endpoint not found")
     assert (1, 10) == (result.returncode, len(machine.deployments()))
     assert "Destination endpoint not found" in result.stderr
@@ -118,7 +118,7 @@ def test_an_app_that_did_not_load_is_named_as_the_cause(machine: Machine) -> Non
 
 
 def test_an_app_that_did_load_is_not_blamed(machine: Machine) -> None:
-    """Then the answer of Azure says what is wrong."""
+    """In this case Azure's answer says what is wrong."""
     result = machine.run(failures=99, answer="AuthorizationFailed", functions="sms")
     assert (1, 10) == (result.returncode, len(machine.deployments()))
     assert "AuthorizationFailed" in result.stderr
@@ -127,27 +127,27 @@ def test_an_app_that_did_load_is_not_blamed(machine: Machine) -> None:
 
 
 def test_each_refusal_is_shown(machine: Machine) -> None:
-    """What waiting cannot cure is known before the waiting ends."""
+    """A user need not wait for the last attempt to see what is wrong."""
     assert "AuthorizationFailed" in machine.run(failures=1, answer="AuthorizationFailed").stdout
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_a_missing_output_is_named(machine: Machine, name: str) -> None:
-    """By hand it is easily forgotten."""
+    """Who runs the hook by hand may forget one."""
     result = machine.run(OUTPUTS | {name: ""})
     assert (1, []) == (result.returncode, machine.deployments())
     assert name in result.stderr
 
 
-def test_a_missing_login_is_said(machine: Machine) -> None:
-    """The Azure CLI has a login of its own, which may have expired."""
+def test_a_missing_login_is_reported(machine: Machine) -> None:
+    """The Azure CLI has its own login, which may have expired."""
     result = machine.run(logged_out=1)
     assert (1, []) == (result.returncode, machine.deployments())
     assert "run az login" in result.stderr
 
 
-def test_a_missing_cli_is_said(machine: Machine) -> None:
-    """The Azure Developer CLI does not bring it along."""
+def test_a_missing_cli_is_reported(machine: Machine) -> None:
+    """The Azure Developer CLI does not contain the Azure CLI."""
     (machine.bin / "az").unlink()
     result = machine.run()
     assert result.returncode == 1

@@ -1,4 +1,4 @@
-"""The published schemas: what consumers may hold outcomes to."""
+"""The published schemas, with which consumers can validate outcomes."""
 
 import json
 from pathlib import Path
@@ -17,14 +17,14 @@ from tools import generated, schemas
 
 
 def required_fields(document: dict[str, Any]) -> list[str]:
-    """Return the data fields that the schema of a document demands."""
+    """Return the data fields that the schema of a document requires."""
     schema = SCHEMAS[document["dataschema"]]
     name = schema["properties"]["data"]["$ref"].removeprefix("#/$defs/")
     return list(schema["$defs"][name]["required"])
 
 
 def letter_of(text: str) -> dict[str, Any]:
-    """Return an event's dead letter as a consumer reads it."""
+    """Return the dead letter of a text, as a consumer reads it."""
     try:
         document = parse_json(text)
     except DecodeError:
@@ -36,7 +36,7 @@ def letter_of(text: str) -> dict[str, Any]:
 
 
 def test_every_outcome_type_has_a_schema() -> None:
-    """Whatever `dataschema` names is there, and is a JSON Schema."""
+    """Each identifier that `dataschema` can have names a valid JSON Schema."""
     expected = {schema_of(payload.outcome_type, payload.schema_version) for payload in PAYLOADS.values()}
     assert expected | {schema_of("acs.dead-letter", 1)} == SCHEMAS.keys()
     for schema in SCHEMAS.values():
@@ -44,7 +44,7 @@ def test_every_outcome_type_has_a_schema() -> None:
 
 
 def test_the_schemas_are_what_the_types_give() -> None:
-    """A changed payload class comes with its changed schema."""
+    """After a change of a payload class the schemas have to be generated again."""
     assert generated.out_of_date(schemas.files(), schemas.strays()) == []
 
 
@@ -58,13 +58,13 @@ def test_a_golden_outcome_validates(name: str) -> None:
     "text", ['{"id": "1", "eventType": "Other", "data": {}}', "{}", "[1]", "null", '"text"', "not JSON", ""]
 )
 def test_a_dead_letter_validates(text: str) -> None:
-    """A dead letter is valid under its schema, whatever JSON the event is, and where it is none."""
+    """A dead letter is valid under its schema, whether or not the event is JSON."""
     assert faults(letter_of(text)) == []
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_missing_field_is_refused(name: str) -> None:
-    """Each data field that a schema demands is one that consumers can rely on."""
+    """An outcome without a required data field is not valid."""
     required = required_fields(golden(name))
     assert required
     for field in required:
@@ -74,8 +74,8 @@ def test_a_missing_field_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_an_outcome_has_data_or_says_where_it_is(name: str) -> None:
-    """A document has `data` or `dataref`: one of them, and never both."""
+def test_an_outcome_has_data_or_a_reference_to_it(name: str) -> None:
+    """A document has either `data` or `dataref`."""
     outcome = golden(name)
     both = outcome | {"dataref": "https://contoso.blob.core.windows.net/acs-outcomes/1.json"}
     elsewhere = {key: value for key, value in both.items() if key != "data"}
@@ -98,27 +98,37 @@ def test_an_outcome_has_data_or_says_where_it_is(name: str) -> None:
     ],
 )
 def test_a_wrong_attribute_is_refused(name: str, changes: dict[str, str]) -> None:
-    """A schema holds the attributes to their values, not only the data."""
+    """A schema checks the attributes as well as the data."""
     assert len(faults(golden(name) | changes)) == 1
 
 
-@pytest.mark.parametrize("key", ["receivedTimestamp", "message", "segmentCount"])
-def test_data_of_the_wrong_type_is_refused(key: str) -> None:
-    """A schema knows the types of the data: times and optional fields too, which are never null."""
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("message", 5),
+        ("message", None),
+        ("receivedTimestamp", "yesterday"),
+        ("receivedTimestamp", None),
+        ("segmentCount", "1"),
+        ("segmentCount", None),
+    ],
+)
+def test_data_of_the_wrong_type_is_refused(key: str, value: object) -> None:
+    """A schema checks the type of each field. No field may be null, not even an optional one."""
     outcome = golden("sms-received")
-    assert len(faults(outcome | {"data": outcome["data"] | {key: None}})) == 1
+    assert len(faults(outcome | {"data": outcome["data"] | {key: value}})) == 1
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_fields_from_the_future_are_allowed(name: str) -> None:
-    """What ACS adds to an event, or a handler to an outcome, breaks no consumer that validates."""
+    """Unknown fields and attributes are valid, so that later additions break no consumer."""
     outcome = golden(name)
     outcome["data"]["fromTheFuture"] = {"any": None}
     assert faults(outcome | {"extension": "1"}) == []
 
 
 def test_a_file_that_is_out_of_date_missing_or_stray_is_named(tmp_path: Path) -> None:
-    """Each gets one line; writing cures them all."""
+    """Each file gets one line, and writing corrects them all."""
     old, new, stray = (tmp_path / name for name in ("old.json", "new.json", "stray.json"))
     old.write_text("1")
     stray.write_text("1")

@@ -1,4 +1,4 @@
-"""The check of the templates, with a stand-in for the Bicep compiler: not every machine has one."""
+"""`make check` of the templates. The Bicep compiler is a stand-in, because not every machine has it."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ esac
 
 
 class Compiler:
-    """A compiler that gives the snapshots of a folder, which are those of the project at first."""
+    """A compiler that writes the snapshots of a folder, which at first are those of the project."""
 
     def __init__(self, folder: Path) -> None:
         self.snapshots = shutil.copytree(PROJECT / "infra" / "snapshots", folder / "snapshots")
@@ -51,7 +51,7 @@ def _compiler(tmp_path: Path) -> Compiler:
 
 
 def test_the_same_snapshots_pass(compiler: Compiler) -> None:
-    """The order of the outputs does not count: the compiler changes it from run to run."""
+    """The order of the outputs is ignored, because the compiler changes it from run to run."""
     file = compiler.snapshots / "new.snapshot.json"
     lines = file.read_text().splitlines()
     first = lines.index('  "outputs": {') + 1
@@ -62,7 +62,7 @@ def test_the_same_snapshots_pass(compiler: Compiler) -> None:
 
 
 def test_another_snapshot_is_named(compiler: Compiler) -> None:
-    """What a changed template deploys is looked at as a difference."""
+    """After a change of a template the snapshots have to be generated again."""
     file = compiler.snapshots / "new.snapshot.json"
     file.write_text(file.read_text().replace('"FC1"', '"B1"'))
     done = compiler.check()
@@ -73,7 +73,7 @@ def test_another_snapshot_is_named(compiler: Compiler) -> None:
 
 
 def test_a_warning_is_a_failure(compiler: Compiler) -> None:
-    """The compiler gives only a warning for a property that does not exist."""
+    """For a property that does not exist the compiler gives only a warning."""
     done = compiler.check(WARNING="Warning BCP037: The property is not allowed")
     assert done.returncode == 1
     assert done.stderr.startswith("infra/**/*.bicep: Warning BCP037: The property is not allowed\n")
@@ -87,8 +87,8 @@ def test_a_file_that_is_not_formatted_is_named(compiler: Compiler) -> None:
     assert "infra/main.bicep is not formatted: bicep format\n" in done.stderr
 
 
-def test_a_machine_without_a_compiler_is_told_so(tmp_path: Path) -> None:
-    """The check passes: the tests look at the snapshots all the same."""
+def test_a_missing_compiler_is_reported(tmp_path: Path) -> None:
+    """The check passes. The tests check the snapshots in any case."""
     done = check({"PATH": str(tmp_path), "HOME": str(tmp_path)})
     assert (0, "") == (done.returncode, done.stderr)
     assert done.stdout.startswith("The templates were not compiled: bicep is not on the PATH")
