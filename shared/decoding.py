@@ -36,7 +36,7 @@ def decode[P: Payload](envelope: Envelope, payload_type: type[P]) -> Event[P]:
 
     Keys match in any casing, and null means absent. If a field arrives under several keys, the first readable
     one counts: the present name before the former one, the GA spelling before others. What is not used is
-    kept under `unreadable` in the object that it came from, unless it only repeats what is used.
+    kept under `unreadable` in the object that it came from, unless it is empty or repeats what is used.
     """
     ga_data = _reader(payload_type)(envelope.data, ("$", "data"))
     data = msgspec.convert(ga_data, payload_type)
@@ -62,7 +62,6 @@ class _Field(msgspec.Struct, frozen=True, eq=False):
     """The name in the GA shape."""
     former_name: str | None
     required: bool
-    is_object: bool
     as_it_is: type | None
     """The type of values that need not be read."""
     read: _Reader
@@ -83,11 +82,10 @@ class _ObjectReader:
 
     def __init__(self, struct: type[GaObject]) -> None:
         self._struct = struct
-        self._fields = _fields(struct)
-        self._required = [field.name for field in self._fields if field.required]
-        self._by_key = {
-            name.lower(): field for field in self._fields for name in (field.former_name, field.name) if name
-        }
+        known = _fields(struct)
+        self._required = [field.name for field in known if field.required]
+        self._by_key = {field.former_name.lower(): field for field in known if field.former_name}
+        self._by_key |= {field.name.lower(): field for field in known}
 
     def __call__(self, value: Any, path: JsonPath) -> dict[str, Any]:
         ga: dict[str, Any] = {}
@@ -105,43 +103,36 @@ class _ObjectReader:
                 arrived.append((field, key, item))
         if len({field for field, _, _ in arrived}) < len(arrived):
             arrived.sort(key=_preference)
-        unreadable = {UNREADABLE: rest.pop(UNREADABLE)} if UNREADABLE in rest else {}
         errors: dict[str, DecodeError] = {}
-        spare: list[_Arrived] = []
+        unused: list[_Arrived] = []
         for field, key, item in arrived:
             name = field.name
             if name in ga:
-                spare.append((field, key, item))
+                unused.append((field, key, item))
                 continue
             try:
                 ga[name] = item if type(item) is field.as_it_is else field.read(item, (path, name))
             except DecodeError as error:
-                if not field.is_object or _scalars(item):  # else it is a placeholder, and means absent
-                    errors.setdefault(name, error)
-                    unreadable[key] = item
+                errors.setdefault(name, error)
+                unused.append((field, key, item))
         completed = self._struct.complete(ga)
         for name in self._required:
             if name not in completed:
                 raise errors.get(name) or invalid("A required field is missing", (path, name))
         if completed is not ga and (dropped := ga.keys() - completed.keys()):
-            spare += [(field, key, item) for field, key, item in arrived if field.name in dropped]
-        if spare:
-            unreadable |= _unused(spare, completed)
+            unused += [(field, key, item) for field, key, item in arrived if field.name in dropped]
+        unreadable = _saying_more(unused, completed) if unused else {}
+        if UNREADABLE in rest:
+            unreadable[UNREADABLE] = rest.pop(UNREADABLE)
         if unreadable:
             rest[UNREADABLE] = dict(sorted(unreadable.items()))
         return completed | dict(sorted(rest.items())) if rest else completed
 
 
-def _unused(spare: list[_Arrived], ga: dict[str, Any]) -> dict[str, Any]:
-    """Return the spare values that say more than what their field, or the whole object, says now."""
-    said: dict[str, set[str]] = {}
-    unused = {}
-    for field, key, item in spare:
-        if field.name not in said:
-            said[field.name] = _scalars(ga.get(field.name, ga))
-        if not _scalars(item) <= said[field.name]:
-            unused[key] = item
-    return unused
+def _saying_more(unused: list[_Arrived], ga: dict[str, Any]) -> dict[str, Any]:
+    """Return what was not used and says more than its field says now, under its own keys."""
+    said = {name: _scalars(ga.get(name)) for name in {field.name for field, _, _ in unused}}
+    return {key: item for field, key, item in unused if not _scalars(item) <= said[field.name]}
 
 
 def _scalars(value: Any) -> set[str]:
@@ -167,9 +158,8 @@ def _fields(struct: type[GaObject]) -> list[_Field]:
             name=info.encode_name,
             former_name=former_name(hints[info.name]),
             required=info.required,
-            is_object=isinstance(read := _reader(hints[info.name]), _ObjectReader),
             as_it_is=_AS_THEY_ARE.get(_bare(hints[info.name])),
-            read=read,
+            read=_reader(hints[info.name]),
         )
         for info in fields(struct)
         if info.name != UNREADABLE

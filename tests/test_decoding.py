@@ -131,7 +131,7 @@ def test_an_identifier_that_names_nobody_is_absent(nobody: Any) -> None:
     event = decode_sample("chat-message-received", ChatMessageReceived, **changes)
     assert (event.data.sender.raw_id, event.data.recipient) == (USER, None)
     assert refusal("chat-message-received", ChatMessageReceived, senderId=nobody) == (
-        "A required field is missing - at `$.data.senderCommunicationIdentifier`."
+        "A required field is missing - at `$.data.senderCommunicationIdentifier.rawId`."
     )
 
 
@@ -305,6 +305,13 @@ OPTIONAL = {
 """For each optional field of an event, a value that is none of its type."""
 
 
+@pytest.mark.parametrize("nothing", ["", [], {}, [{}, ""], {"a": None}], ids=repr)
+def test_a_value_that_says_nothing_is_not_kept(nothing: Any) -> None:
+    """An empty value of another type than the field's means absent."""
+    event = event_from(greeting(seen=nothing), Greeted)
+    assert (None, None) == (event.data.seen, event.data.unreadable)
+
+
 @pytest.mark.parametrize("key", OPTIONAL)
 def test_an_optional_field_never_refuses_an_event(key: str) -> None:
     """Whatever its type, at any depth: the field is absent, and what arrived is kept under its own key."""
@@ -357,6 +364,7 @@ def test_an_own_key_called_unreadable_is_kept() -> None:
         ({"Message": "new", "message": "new"}, None),
         ({"message": "new", "MESSAGE": None}, None),
         ({"message": "new", "MESSAGE": ""}, None),
+        ({"message": "new", "MESSAGE": ["new"]}, None),
         ({"message": "new", "senderId": "4:+14255550127"}, None),
         ({"message": "new", "senderId": "4:+1"}, {"senderId": "4:+1"}),
         (

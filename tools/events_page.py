@@ -48,6 +48,7 @@ outcomes. Their JSON Schemas are in [`schemas/`](../schemas).
 - `unreadable` can be in each object of `data`. It holds what arrived there and could not be used, as it
   arrived: `{{"unreadable": {{"Tag": 5}}}}`. That is a value of the wrong type, a value that another spelling
   or the present name of the field overrides, or a field of the event that is itself called `unreadable`.
+  Empty values and values that only repeat what is used are left out.
 - Fields that this version does not know are kept as they arrived.
 - `ChatTypingIndicatorReceivedInThread` is not handled: it has neither an id of its change nor a version, and
   nothing to keep. Do not subscribe to it, or it is dead-lettered.
