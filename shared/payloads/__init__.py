@@ -3,28 +3,20 @@
 from collections.abc import Mapping
 
 from shared.model import Payload
-from shared.payloads.chat_message import (
-    ChatBotCommandReceived,
-    ChatMessageDeleted,
-    ChatMessageEdited,
-    ChatMessageReceived,
-)
-from shared.payloads.chat_thread import ChatThreadCreated, ChatThreadDeleted, ChatThreadPropertiesUpdated
-from shared.payloads.membership import ParticipantAdded, ParticipantRemoved
-from shared.payloads.sms import SmsDeliveryReportReceived, SmsReceived
+from shared.payloads import chat_message, chat_thread, membership, sms
 
 PAYLOAD_TYPES: tuple[type[Payload], ...] = (
-    SmsReceived,
-    SmsDeliveryReportReceived,
-    ChatMessageReceived,
-    ChatMessageEdited,
-    ChatMessageDeleted,
-    ChatBotCommandReceived,
-    ChatThreadCreated,
-    ChatThreadDeleted,
-    ChatThreadPropertiesUpdated,
-    ParticipantAdded,
-    ParticipantRemoved,
+    sms.SmsReceived,
+    sms.SmsDeliveryReportReceived,
+    chat_message.ChatMessageReceived,
+    chat_message.ChatMessageEdited,
+    chat_message.ChatMessageDeleted,
+    chat_message.ChatBotCommandReceived,
+    chat_thread.ChatThreadCreated,
+    chat_thread.ChatThreadDeleted,
+    chat_thread.ChatThreadPropertiesUpdated,
+    membership.ParticipantAdded,
+    membership.ParticipantRemoved,
 )
 
 PAYLOADS: Mapping[str, type[Payload]] = {
