@@ -136,7 +136,7 @@ def test_a_file_that_is_out_of_date_missing_or_stray_is_named(tmp_path: Path) ->
     assert generated.out_of_date(files, [stray]) == [
         f"{old} is out of date",
         f"{new} is missing",
-        f"{stray} is generated from nothing",
+        f"{stray} is no longer generated",
     ]
     generated.write(files, [stray])
     assert generated.out_of_date(files) == []

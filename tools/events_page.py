@@ -42,16 +42,16 @@ outcomes. Their JSON Schemas are in [`schemas/`](../schemas).
   the thread (`thread`).
 - **Field** is the name in an outcome's `data`, whatever the name on arrival. **In Python** is the attribute
   of `event.data` in a handler. **In 2020** is the name in the preview, if more than the casing differs.
-- An event without a readable value for a **required** field is dead-lettered. Required is only what the
-  identity, the order or the meaning of the outcome depends on.
-- An **optional** field never causes a dead letter. Without a readable value it is absent; it is never null.
-- `unreadable` can be in each object of `data`. It holds what arrived there and could not be used, as it
-  arrived: `{{"unreadable": {{"Tag": 5}}}}`. That is a value of the wrong type, a value that another spelling
-  or the present name of the field overrides, or a field of the event that is itself called `unreadable`.
-  Empty values and values that only repeat what is used are left out.
+- An event without a readable value for a **required** field is dead-lettered. A field is required only if the
+  identity, the order or the meaning of the outcome depends on it.
+- An **optional** field never causes a dead letter. Without a readable value it is absent. It is never null.
+- Each object of `data` can have a field `unreadable`. It contains what arrived in the object and could not be
+  used, unchanged: `{{"unreadable": {{"Tag": 5}}}}`. This is a value of the wrong type, a value of a field
+  that also arrived under another name or spelling, which was used instead, or a field that is itself called
+  `unreadable`. Empty values and values that only repeat what is used are left out.
 - Fields that this version does not know are kept as they arrived.
-- `ChatTypingIndicatorReceivedInThread` is not handled: it has neither an id of its change nor a version, and
-  nothing to keep. Do not subscribe to it, or it is dead-lettered.
+- `ChatTypingIndicatorReceivedInThread` is not handled, because it contains nothing to keep. Do not subscribe
+  to it: the app would dead-letter it.
 """
 
 _TYPES = {str: "string", int: "integer", bool: "boolean", datetime: "time", NoneType: "null"}
@@ -69,7 +69,7 @@ class _Example(msgspec.Struct, frozen=True):
 
     @property
     def shape(self) -> str:
-        """In what the sample differs from the others of its type."""
+        """How the sample differs from the others of its type."""
         _, _, shape = self.path.stem.partition(".")
         return shape.replace("-", " ")
 
@@ -85,7 +85,7 @@ def page() -> str:
         _payload_section(payload, [item for item in examples if PAYLOADS[item.event_type] is payload])
         for payload in PAYLOAD_TYPES
     ]
-    sections.append(f"## {_OBJECTS}\n\nWhat fields of the events hold.\n")
+    sections.append(f"## {_OBJECTS}\n\nThe objects in the fields above.\n")
     objects = {name: owner for payload in PAYLOAD_TYPES for name, owner in objects_in(payload).items()}
     sections += [_object_section(owner) for owner in objects.values()]
     return "\n".join(sections)
@@ -108,7 +108,7 @@ def _contents(payloads: Iterable[type[Payload]]) -> str:
         for event_type, scope in payload.event_types.items()
     ]
     table = _table(("Event type", "Scope", "Outcome type"), rows)
-    return f"## Contents\n\n{table}\nWhat several of them hold: {_link('objects', _OBJECTS)}.\n"
+    return f"## Contents\n\n{table}\nThe objects in their fields are described {_link('below', _OBJECTS)}.\n"
 
 
 def _payload_section(payload: type[Payload], examples: Sequence[_Example]) -> str:

@@ -1,4 +1,4 @@
-"""Generated files: writes them, or says which are out of date."""
+"""Writes generated files, or reports those that are out of date."""
 
 import argparse
 import sys
@@ -12,9 +12,9 @@ type Files = Mapping[Path, str]
 
 
 def out_of_date(files: Files, strays: Iterable[Path] = ()) -> list[str]:
-    """Return one line for each file that is missing, not what it should be, or should not be there."""
+    """Return one line for each file that is missing, out of date, or no longer generated."""
     lines = [f"{_shown(path)} is {_fault(path)}" for path, text in files.items() if _read(path) != text]
-    return lines + [f"{_shown(path)} is generated from nothing" for path in strays]
+    return lines + [f"{_shown(path)} is no longer generated" for path in strays]
 
 
 def write(files: Files, strays: Iterable[Path] = ()) -> None:

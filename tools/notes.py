@@ -1,4 +1,4 @@
-"""The notes under the fields of a class, which Python does not keep at run time."""
+"""Reads the docstrings under the fields of a class, which Python does not keep at run time."""
 
 import ast
 import inspect

@@ -185,7 +185,7 @@ def _dead_letter_definitions() -> dict[str, Schema]:
 
 
 def _describe(definition: Schema, struct: type[msgspec.Struct]) -> None:
-    """Add what msgspec leaves out: the notes under the fields, and which of them are times."""
+    """Add what msgspec leaves out: the notes under the fields, and the format of times."""
     hints = get_type_hints(struct)
     notes = field_notes(struct)
     for info in fields(struct):
@@ -197,7 +197,7 @@ def _describe(definition: Schema, struct: type[msgspec.Struct]) -> None:
 
 
 def _never_null(schema: Schema) -> Schema:
-    """Return a field's schema without null and default: in an outcome what is not there is absent."""
+    """Return a field's schema without null and default. A field without a value is absent from an outcome."""
     kept = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
     options: list[Schema] = schema.get("anyOf", [{}])
     (only,) = [option for option in options if option != _NULL]

@@ -1,8 +1,7 @@
-"""Snapshots of the deployment: its resources, as Microsoft's Bicep compiler evaluates the templates.
+"""Snapshots of the deployment, which Microsoft's Bicep compiler makes: `python -m tools.snapshots [--check]`.
 
-`infra/snapshots/` has a parameters file for each case, and its snapshot beside it. The compiler also checks
-the templates: an error, a warning or a difference in formatting is a failure.
-`python -m tools.snapshots [--check]`.
+`infra/snapshots/` has a parameters file for each case, and beside it the snapshot: the resources that the
+templates create. An error or a warning of the compiler is a failure, and so is a difference in formatting.
 """
 
 import json
@@ -18,7 +17,7 @@ INFRA = PROJECT_DIR / "infra"
 SNAPSHOTS = INFRA / "snapshots"
 SUFFIX = ".snapshot.json"
 VERSION = (SNAPSHOTS / "bicep-version").read_text(encoding="utf-8").strip()
-"""Version of the compiler that made the snapshots; another version may give other diagnostics."""
+"""Version of the compiler that made the snapshots. Another version may give other diagnostics."""
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
@@ -59,7 +58,7 @@ def _unformatted(compiler: str, infra: Path) -> list[str]:
 
 
 def _stable(path: Path) -> str:
-    """Return a snapshot with its outputs sorted by name; the compiler writes them in a random order."""
+    """Return a snapshot with its outputs sorted by name. The compiler writes them in a random order."""
     snapshot = json.loads(path.read_text(encoding="utf-8"))
     snapshot["outputs"] = dict(sorted(snapshot["outputs"].items()))
     return json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n"
@@ -72,7 +71,7 @@ def _strays() -> list[Path]:
 
 
 def main() -> int:
-    """Write the snapshots, or check them; without a compiler do neither."""
+    """Write or check the snapshots. Do nothing if there is no compiler."""
     compiler = find_compiler()
     if compiler is None:
         print("The templates were not compiled: bicep is not on the PATH (https://aka.ms/bicep-install).")
