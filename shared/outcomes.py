@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from shared.decoding import Event
 from shared.envelope import LONGEST_ATTRIBUTE, UNKNOWN_SOURCE, DecodeError, text_at
@@ -29,18 +28,18 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     source: str
     type: str
-    subject: str | UnsetType = UNSET
-    time: str | UnsetType = UNSET
+    subject: str | None = None
+    time: str | None = None
     datacontenttype: str
-    dataschema: str | UnsetType = UNSET
-    eventtype: str | UnsetType = UNSET
-    scope: str | UnsetType = UNSET
-    changekey: str | UnsetType = UNSET
-    partitionkey: str | UnsetType = UNSET
-    sequence: str | UnsetType = UNSET
-    traceparent: str | UnsetType = UNSET
-    dataref: str | UnsetType = UNSET
-    data: Any = UNSET
+    dataschema: str | None = None
+    eventtype: str | None = None
+    scope: str | None = None
+    changekey: str | None = None
+    partitionkey: str | None = None
+    sequence: str | None = None
+    traceparent: str | None = None
+    dataref: str | None = None
+    data: Any = None
     extensions: Mapping[str, Attribute] = {}
     """Further attributes, which are encoded beside the others."""
 
@@ -61,34 +60,33 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         if part is not None and len(part) > LONGEST_ATTRIBUTE:
             raise ValueError(f"a part should have at most {LONGEST_ATTRIBUTE} characters")
-        payload = event.data
+        payload, sequence = event.data, event.data.sequence
         return cls(
             specversion="1.0",
             datacontenttype="application/json",
             id=f"{event.id}:{payload.outcome_type}" + (f":{part}" if part else ""),
             source=event.source,
             type=payload.outcome_type,
-            subject=_or_unset(event.subject),
-            time=_or_unset(event.time),
-            dataschema=schema_of(payload.outcome_type, payload.schema_version) if data is None else UNSET,
+            subject=event.subject,
+            time=event.time,
+            dataschema=schema_of(payload.outcome_type, payload.schema_version) if data is None else None,
             eventtype=event.type,
-            scope=_or_unset(event.scope),
-            changekey=_or_unset(event.change_key),
+            scope=event.scope,
+            changekey=event.change_key,
             partitionkey=event.partition_key,
-            sequence=_sortable(payload.sequence),
+            # 19 digits, so that text order is numeric order.
+            sequence=None if sequence is None or sequence < 0 else f"{sequence:019d}",
             data=event.ga_data if data is None else data,
-            extensions=_checked(attributes or {}),
+            extensions=_checked(attributes) if attributes else {},
         )
 
     def encode(self) -> bytes:
         """Return the document as UTF-8 JSON."""
         if not self.extensions:
             return msgspec.json.encode(self)
-        attributes = msgspec.json.encode(msgspec.structs.replace(self, data=UNSET, extensions={}))
-        parts = [attributes[:-1], msgspec.json.encode(self.extensions)[1:-1]]
-        if self.data is not UNSET:
-            parts.append(b'"data":' + msgspec.json.encode(self.data))
-        return b",".join(parts) + b"}"
+        rest = self.extensions if self.data is None else {**self.extensions, "data": self.data}
+        head = msgspec.json.encode(msgspec.structs.replace(self, data=None, extensions={}))
+        return head[:-1] + b"," + msgspec.json.encode(rest)[1:]
 
 
 def _checked(attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
@@ -96,9 +94,11 @@ def _checked(attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
     for name, value in attributes.items():
         if not _NAME.fullmatch(name):
             raise ValueError("the name of an attribute should be 1 to 20 lower-case letters and digits")
-        if name in Outcome.__struct_fields__:
+        if name in _OWN:
             raise ValueError(f"{name} is an attribute that the app sets: choose another name")
-        if not _is_attribute(value):
+        is_text = isinstance(value, str) and _TEXT.fullmatch(value)
+        is_number = isinstance(value, int) and -(2**31) <= value < 2**31  # a boolean, too
+        if not (is_text or is_number):
             raise ValueError(
                 f"{name} should be a boolean, an integer of 32 bits, or a string of at most "
                 f"{LONGEST_ATTRIBUTE} characters without control characters"
@@ -106,12 +106,7 @@ def _checked(attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
     return dict(attributes)
 
 
-def _is_attribute(value: object) -> bool:
-    if isinstance(value, str):
-        return _TEXT.fullmatch(value) is not None
-    return isinstance(value, int) and -(2**31) <= value < 2**31
-
-
+_OWN = frozenset(Outcome.__struct_fields__)
 _NAME = re.compile("[a-z0-9]{1,20}")
 _TEXT = re.compile(rf"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]{{0,{LONGEST_ATTRIBUTE}}}")
 
@@ -145,16 +140,16 @@ def dead_letter(text: str, document: Any, *, function: str, error: DecodeError) 
     event_type = text_at(document, "eventType", "type")
     safe_text = text.encode(errors="backslashreplace")
     digest = hashlib.sha256(safe_text).hexdigest()[:32]
-    original = safe_text.decode() if document is UNSET else msgspec.Raw(safe_text)
+    original = safe_text.decode() if document is msgspec.UNSET else msgspec.Raw(safe_text)
     return Outcome(
         specversion="1.0",
         datacontenttype="application/json",
         id=f"{event_id or 'unknown'}:{DEAD_LETTER_TYPE}:{digest}",
         source=text_at(document, "topic", "source") or UNKNOWN_SOURCE,
         type=DEAD_LETTER_TYPE,
-        subject=_or_unset(text_at(document, "subject")),
+        subject=text_at(document, "subject"),
         dataschema=schema_of(DEAD_LETTER_TYPE, DeadLetter.schema_version),
-        eventtype=_or_unset(event_type),
+        eventtype=event_type,
         data=DeadLetter(
             reason=error.reason,
             detail=error.detail,
@@ -164,12 +159,3 @@ def dead_letter(text: str, document: Any, *, function: str, error: DecodeError) 
             original=original,
         ),
     )
-
-
-def _or_unset(value: str | None) -> str | UnsetType:
-    return UNSET if value is None else value
-
-
-def _sortable(sequence: int | None) -> str | UnsetType:
-    """Return a number as 19 digits, so that text order is numeric order."""
-    return UNSET if sequence is None or sequence < 0 else f"{sequence:019d}"

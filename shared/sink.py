@@ -65,7 +65,7 @@ class QueueSink:
     async def write(self, queue: str, outcomes: list[Outcome]) -> list[int]:
         """Write outcomes, creating a missing queue; return their sizes in bytes. Raises SinkError."""
         deadline = asyncio.get_running_loop().time() + WRITE_TIMEOUT
-        trace = traceparent() or msgspec.UNSET
+        trace = traceparent()
         # Before the first is written: with one that cannot be encoded the others would be, at each retry.
         messages = [msgspec.structs.replace(outcome, traceparent=trace) for outcome in outcomes]
         documents = [message.encode() for message in messages]
@@ -73,7 +73,7 @@ class QueueSink:
             if len(document) > MESSAGE_LIMIT:
                 # The blob holds it without the traceparent, so that a redelivery's is the same.
                 reference = await self._store(outcome, deadline)
-                document = msgspec.structs.replace(message, dataref=reference, data=msgspec.UNSET).encode()
+                document = msgspec.structs.replace(message, dataref=reference, data=None).encode()
             await self._send(queue, document, deadline)
         return [len(document) for document in documents]
 

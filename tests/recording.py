@@ -25,7 +25,7 @@ class RecordingSink(QueueSink):
     @override
     async def write(self, queue: str, outcomes: list[Outcome]) -> list[int]:
         for outcome in outcomes:
-            claim = msgspec.structs.replace(outcome, dataref="https://" + "x" * 400, data=msgspec.UNSET)
+            claim = msgspec.structs.replace(outcome, dataref="https://" + "x" * 400, data=None)
             if len(claim.encode()) > MESSAGE_LIMIT:
                 raise ValueError("Storage refuses this message, even without its data.")
         documents = [outcome.encode() for outcome in outcomes]

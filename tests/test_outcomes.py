@@ -74,7 +74,7 @@ def test_a_change_without_a_version_has_no_change_key_and_no_sequence() -> None:
 def test_a_negative_version_has_no_sequence() -> None:
     """It has no place in an order of texts."""
     outcomes = [Outcome.of(event_from(greeting(version=version), Greeted)) for version in (-1, 0, 1, 10)]
-    assert [UNSET, "0" * 19, "0" * 18 + "1", "0" * 17 + "10"] == [outcome.sequence for outcome in outcomes]
+    assert [None, "0" * 19, "0" * 18 + "1", "0" * 17 + "10"] == [outcome.sequence for outcome in outcomes]
 
 
 def test_a_part_has_at_most_1024_characters() -> None:

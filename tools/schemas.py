@@ -140,9 +140,9 @@ def _document(
     known = {"type": {"const": outcome_type}, "dataschema": {"const": identifier}, **known}
     types = _components(Outcome)["Outcome"]["properties"]
     in_order = [name for name in types if name in applicable]
-    attributes = {name: _ATTRIBUTES[name] | types[name] | known.get(name, {}) for name in in_order}
-    for attribute in attributes.values():
-        attribute.pop("default", None)
+    attributes = {
+        name: _ATTRIBUTES[name] | _never_null(types[name]) | known.get(name, {}) for name in in_order
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": identifier,
