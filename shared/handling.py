@@ -7,10 +7,9 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import UNSET
-from msgspec.structs import replace
 
 from shared import telemetry
 from shared.decoding import Event, decode
@@ -37,10 +36,6 @@ class DeliveryError(Exception):
     """A fault that a redelivery may fix. Says what failed and where, without the text of another error."""
 
 
-class _Register[P: Payload](Protocol):
-    def __call__[R: Outcomes](self, handler: Handler[P, R], /) -> Handler[P, R]: ...
-
-
 class EventFamily:
     """The handlers of one event family: one function, one queue."""
 
@@ -48,14 +43,14 @@ class EventFamily:
         self.name = name
         self.handlers: dict[type[Payload], Handler[Any, Outcomes]] = {}
 
-    def on[P: Payload](self, payload_type: type[P]) -> _Register[P]:
+    def on[P: Payload, R: Outcomes](self, payload_type: type[P]) -> Callable[[Handler[P, R]], Handler[P, R]]:
         """Register the handler of one kind of event.
 
         Raises ValueError if the payload type is unknown, of another family or already registered, or if the
         handler is not `async def`.
         """
 
-        def register[R: Outcomes](handler: Handler[P, R], /) -> Handler[P, R]:
+        def register(handler: Handler[P, R]) -> Handler[P, R]:
             name = payload_type.__name__
             if payload_type not in PAYLOADS.values():
                 raise ValueError(f"{name} is not among PAYLOAD_TYPES in shared/payloads/__init__.py")
@@ -85,53 +80,50 @@ class EventFamily:
 
     async def _deliver(self, text: str) -> tuple[Delivery, Exception | None]:
         """Return what became of an event, and the error to raise if it is to be delivered again."""
-        known = Delivery(function=self.name)
+        document: Any = UNSET
+        envelope: Envelope | None = None
+        reason: str | None = None
+        detail: str | None = None
+        fate, fault, sizes, sink_start = Fate.RAISED, None, [], None
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT) as limit:
                 settings = get_settings()
-                document, envelope, event = self._read(text, settings)
-                if envelope is not None:
-                    event_type = envelope.type if envelope.type in PAYLOADS else None
-                    known = replace(
-                        known, event_id=envelope.id, event_type=event_type, event_time=envelope.time
-                    )
-                result = await self._handled(event) if isinstance(event, Event) else event
-                if isinstance(result, DecodeError):
+                try:
+                    document = parse_json(text)
+                    envelope = parse_envelope(document)
+                    outcomes, queue = await self._outcomes(envelope, settings), settings.queues[self.name]
+                except DecodeError as error:
+                    outcomes = [dead_letter(text, document, function=self.name, error=error)]
+                    queue, reason = settings.dead_letter_queue, error.reason
                     # A handler's words stay in the dead letter: they may quote the event.
-                    detail = None if result.reason is Reason.REJECTED else result.detail
-                    known = replace(known, reason=result.reason, detail=detail)
-                    outcomes = [dead_letter(text, document, function=self.name, error=result)]
-                    queue, fate = settings.dead_letter_queue, Fate.DEAD_LETTERED
-                else:
-                    outcomes, queue = result, settings.queues[self.name]
-                    fate = Fate.WRITTEN if outcomes else Fate.IGNORED
+                    detail = None if reason is Reason.REJECTED else error.detail
                 if outcomes:
-                    start = perf_counter()
-                    try:
-                        known = replace(known, sizes=await get_sink().write(queue, outcomes))
-                    finally:
-                        known = replace(known, sink_seconds=perf_counter() - start)
-                return replace(known, fate=fate), None
+                    sink_start = perf_counter()
+                    sizes = await get_sink().write(queue, outcomes)
+            fate = Fate.DEAD_LETTERED if reason else (Fate.WRITTEN if outcomes else Fate.IGNORED)
         except (SettingsError, SinkError, DeliveryError) as error:
-            return replace(known, reason=type(error).__name__, detail=str(error)), error
+            reason, detail, fault = type(error).__name__, str(error), error
         # CancelledError and SystemExit too: the worker would leave the invocation without an answer, or end.
         except (Exception, BaseExceptionGroup, asyncio.CancelledError, SystemExit) as error:
             detail = _describe(error)
             if limit.expired() and error.__cause__ is not None:
                 detail = f"Not done within {DELIVERY_TIMEOUT:.0f} s: {_describe(error.__cause__)}"
-            return replace(known, reason=type(error).__name__, detail=detail), DeliveryError(detail)
+            reason, fault = type(error).__name__, DeliveryError(detail)
+        delivery = Delivery(
+            function=self.name,
+            fate=fate,
+            event_id=envelope.id if envelope else None,
+            event_type=envelope.type if envelope and envelope.type in PAYLOADS else None,
+            event_time=envelope.time if envelope else None,
+            reason=reason,
+            detail=detail,
+            sizes=sizes,
+            sink_seconds=None if sink_start is None else perf_counter() - sink_start,
+        )
+        return delivery, fault
 
-    def _read(self, text: str, settings: Settings) -> tuple[Any, Envelope | None, Event[Any] | DecodeError]:
-        """Return an event's JSON value, its envelope, and the event or why it is refused."""
-        document, envelope = UNSET, None
-        try:
-            document = parse_json(text)
-            envelope = parse_envelope(document)
-            return document, envelope, decode(envelope, self._payload_type(envelope, settings))
-        except DecodeError as error:
-            return document, envelope, error
-
-    def _payload_type(self, envelope: Envelope, settings: Settings) -> type[Payload]:
+    async def _outcomes(self, envelope: Envelope, settings: Settings) -> list[Outcome]:
+        """Return what an event's handler returns. Raises DecodeError if the event is refused."""
         payload_type = PAYLOADS.get(envelope.type)
         if payload_type is not None and payload_type.family != self.name:
             detail = f"This event type belongs to the function {payload_type.family}."
@@ -140,26 +132,22 @@ class EventFamily:
             raise DecodeError(Reason.UNSUPPORTED_EVENT_TYPE, "No handler takes this event type.")
         if not settings.trusts(envelope.source):
             raise DecodeError(Reason.UNTRUSTED_SOURCE, "The event's source is not among ACS_SOURCES.")
-        return payload_type
-
-    async def _handled(self, event: Event[Any]) -> list[Outcome] | DecodeError:
-        """Return the outcomes of the event's handler, or why the handler rejects the event."""
-        payload_type = type(event.data)
+        event = decode(envelope, payload_type)
         try:
             outcomes = await self.handlers[payload_type](event)
+            if isinstance(outcomes, Outcome):
+                return [outcomes]
             if isinstance(outcomes, Iterable) and not isinstance(outcomes, str | bytes | Mapping):
                 outcomes = list(outcomes)  # in here, because a generator runs the handler's code
         except Exception as error:
             words = _rejection(error)
             if words is not None:
-                return DecodeError(Reason.REJECTED, words)
-            if isinstance(error, SettingsError | SinkError | DeliveryError):  # with words of the handler
-                raise DeliveryError(_describe(error)) from None
+                raise DecodeError(Reason.REJECTED, words) from None
+            if isinstance(error, DecodeError | SettingsError | SinkError | DeliveryError):
+                raise DeliveryError(_describe(error)) from None  # for its words are the handler's
             raise
         if outcomes is None:
             return []
-        if isinstance(outcomes, Outcome):
-            return [outcomes]
         # An empty string or dict is an error too: taken for no outcomes, it would lose the event.
         if not isinstance(outcomes, list) or not all(isinstance(outcome, Outcome) for outcome in outcomes):
             raise DeliveryError(
@@ -189,11 +177,10 @@ def _describe(error: BaseException) -> str:
     """Return an error's type and the last places of this app in its traceback, without its text."""
     if isinstance(error, BaseExceptionGroup):
         return f"{type(error).__name__} of {' and '.join(map(_describe, error.exceptions[:_MOST]))}"
-    files = ((frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__))
     places = [
-        f"{file.removeprefix(_APP)}:{line}"
-        for file, line in files
-        if file.startswith(_APP) and "site-packages" not in file
+        f"{frame.filename.removeprefix(_APP)}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith(_APP) and "site-packages" not in frame.filename
     ]
     return f"{type(error).__name__} at {' > '.join(places[-_MOST:])}"
 
