@@ -20,7 +20,7 @@ from tests.events import PROJECT, golden
 
 CONSUMER = PROJECT / "examples" / "consumer"
 EXPIRES_NEVER = 9999
-"""The year of `expires_on` of a message that never expires."""
+"""Year of `expires_on` of a message that never expires."""
 
 
 class Consumer:
@@ -50,17 +50,17 @@ class Consumer:
             self.queue(queue).create_queue()
 
     def take(self, function: str, *outcomes: dict[str, Any]) -> list[str]:
-        """Have the consumer take these outcomes; its records."""
+        """Let the consumer take these outcomes, and return its log records."""
         return self.take_text(function, *(encoded(json.dumps(outcome)) for outcome in outcomes))
 
     def take_text(self, function: str, *messages: str) -> list[str]:
-        """Have the consumer take messages as they are in the queue; its records."""
+        """Let the consumer take messages exactly as given, and return its log records."""
         for message in messages:
             self.queue(self.queue_names[function]).send_message(message)
         return self.drain(function)
 
     def drain(self, function: str) -> list[str]:
-        """Have the consumer empty a queue; its records."""
+        """Let the consumer empty a queue, and return its log records."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{function} {self.connection_string} {self.queue_names[function]}\n")
@@ -79,7 +79,7 @@ class Consumer:
         return QueueClient.from_connection_string(self.connection_string, name)
 
     def messages(self, function: str, suffix: str = "") -> list[Any]:
-        """Return what is in a function's queue, or in one that belongs to it."""
+        """Return the messages of a function's queue, or of the queue with this suffix."""
         return list(self.queue(self.queue_names[function] + suffix).peek_messages(32))
 
     def rows(self, table: str) -> list[dict[str, Any]]:
@@ -103,7 +103,7 @@ class Consumer:
 
 @pytest.fixture(scope="module", name="process")
 def _process(azurite: str) -> Iterator[Consumer]:
-    """Start the consumer."""
+    """Run the consumer."""
     consumer = Consumer(azurite)
     yield consumer
     consumer.stop()
@@ -130,7 +130,7 @@ def chat_message(kind: str, version: int, text: str | None = None, **attributes:
 
 
 def test_a_chat_message_is_kept(consumer: Consumer) -> None:
-    """The way of every outcome: from the queue to the consumer's state."""
+    """The outcome comes from the queue to the consumer's state."""
     records = consumer.take("chat_message", chat_message("received", 1, "Hello"))
     assert records == ["consumer outcome type=acs.chat-message.received result=kept"]
     assert [("acs.chat-message.received", "Hello")] == [
@@ -140,7 +140,7 @@ def test_a_chat_message_is_kept(consumer: Consumer) -> None:
 
 
 def test_a_repeat_is_dropped(consumer: Consumer) -> None:
-    """By `source` and `id`: another account's event of the same id is no repeat."""
+    """Repeats have the same `source` and `id`. Another resource's event with the same id is no repeat."""
     outcome = chat_message("received", 1, "Hello")
     (first,) = consumer.take("chat_message", outcome)
     (again,) = consumer.take("chat_message", outcome)
@@ -150,7 +150,7 @@ def test_a_repeat_is_dropped(consumer: Consumer) -> None:
 
 @pytest.mark.parametrize("last", ["edited", "deleted"])
 def test_the_newest_version_wins_in_any_order(last: str, consumer: Consumer) -> None:
-    """Sixteen versions at the same time, and the newest at any place among them."""
+    """Sixteen versions are handled at the same time, in any order."""
     versions = [chat_message("received", 1, "1")]
     versions += [chat_message("edited", version, str(version)) for version in range(9, 23)]
     versions += [chat_message(last, 23, "23" if last == "edited" else None)]
@@ -170,7 +170,7 @@ def test_an_older_version_that_comes_late_changes_nothing(consumer: Consumer) ->
 
 
 def test_several_reports_on_one_sms(consumer: Consumer) -> None:
-    """They may share an id: each is looked at, the newest wins, and only an equal one is a repeat."""
+    """They may have the same id. The newest is kept, and only one with the same time is a repeat."""
     report = golden("sms-delivery-report")
     reports = []
     for status, time in (("failed", "09:20:08.5Z"), ("delivered", "09:20:09Z"), ("failed", "09:20:08.75Z")):
@@ -182,7 +182,7 @@ def test_several_reports_on_one_sms(consumer: Consumer) -> None:
 
 
 def test_a_report_without_its_own_time_has_that_of_the_event(consumer: Consumer) -> None:
-    """The field is optional. A report without any time loses against every other."""
+    """The field is optional. A report without any time is older than all others."""
     report = golden("sms-delivery-report")
     del report["data"]["receivedTimestamp"]
     assert consumer.take("sms", report)[0].endswith("result=kept")
@@ -225,7 +225,7 @@ UNREADABLE: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_what_is_no_outcome_is_set_aside(case: str, consumer: Consumer) -> None:
-    """At once, with the reason in the log and nothing of the message in it, and it never expires."""
+    """The log has the reason and nothing of the message. The message never expires."""
     text, reason = UNREADABLE[case]
     if case.startswith("a "):
         text = text.replace("CONTAINER", consumer.oversize)
@@ -247,17 +247,18 @@ def test_what_is_no_base64_is_in_the_poison_queue(consumer: Consumer) -> None:
 
 
 def test_what_fails_again_and_again_is_in_the_poison_queue(consumer: Consumer) -> None:
-    """It is not remembered as handled: put back after the cause is fixed, it is handled."""
+    """It is not remembered as handled, so it can be put back when the cause is fixed."""
     outcome = chat_message("received", 1, "x" * 40_000)  # more than a table's property holds
     assert [] == consumer.take("chat_message", outcome)
     (message,) = consumer.messages("chat_message", "-poison")
     assert outcome == json.loads(b64decode(message.content))
     assert message.expires_on.year != EXPIRES_NEVER
     assert [] == consumer.messages("chat_message")
+    assert [] == consumer.rows("Handled202603")
 
 
 def test_messages_are_put_back(consumer: Consumer) -> None:
-    """All of them as they are, over several pages, and they no longer expire."""
+    """All messages are moved unchanged, over several pages, and no longer expire."""
     name = consumer.queue_names["sms"]
     consumer.take_text("sms", encoded("no outcome"))
     for number in range(33):
@@ -274,7 +275,7 @@ def test_messages_are_put_back(consumer: Consumer) -> None:
 
 
 def test_the_consumer_stands_alone() -> None:
-    """It imports only its own files and the packages of its requirements.txt, so that a copy of it runs."""
+    """It imports only its own files and the packages of its requirements.txt, so a copy of it runs."""
     lines = (CONSUMER / "requirements.txt").read_text().splitlines()
     packages = {line.split()[0].split("=")[0].replace("-", ".") for line in lines if line[0] != "#"}
     own = {file.stem for file in CONSUMER.glob("*.py")}

@@ -1,4 +1,4 @@
-"""The import budget: what a cold start loads, measured without a clock."""
+"""The import budget: the packages that a cold start loads, checked without measuring time."""
 
 import json
 import os
@@ -42,7 +42,7 @@ BUDGET = frozenset(
 )
 
 _NAMESPACES = {"azure", "azure.storage"}
-"""No packages themselves, but places for them."""
+"""Namespaces, which contain packages and are none themselves."""
 
 _SCRIPT = """\
 import sys
@@ -72,7 +72,7 @@ def loaded(project_dir: Path) -> frozenset[str]:
 
 
 def packages(modules: Iterable[str]) -> frozenset[str]:
-    """Return the installed packages that modules are of."""
+    """Return the installed packages to which modules belong."""
     installed = packages_distributions()
     names = {_package(module) for module in modules if module.partition(".")[0] in installed}
     return frozenset(names - _NAMESPACES)
@@ -85,22 +85,22 @@ def _package(module: str) -> str:
     return package
 
 
-def test_packages_of_azure_are_told_apart() -> None:
-    """Azure's packages count by their own names; the standard library and the app do not count."""
+def test_packages_of_azure_are_distinguished() -> None:
+    """Azure's packages have their full names. The standard library and the app are not counted."""
     modules = ["azure", "azure.core.rest", "azure.storage", "azure.storage.queue.aio", "json", "shared.sink"]
 
     assert frozenset({"azure.core", "azure.storage.queue"}) == packages(modules)
 
 
 @pytest.mark.usefixtures("queues")
-def test_a_cold_start_loads_what_the_budget_names() -> None:
-    """One package more delays the first event; one that is gone should leave the budget."""
+def test_a_cold_start_loads_the_packages_of_the_budget() -> None:
+    """Another package would delay the first event. One that is no longer loaded has to leave the budget."""
     assert BUDGET == loaded(PROJECT)
 
 
 @pytest.mark.usefixtures("queues")
-def test_an_import_too_many_is_over_the_budget(tmp_path: Path) -> None:
-    """An app that imports one more package at its start loads more than the budget names."""
+def test_another_import_is_over_the_budget(tmp_path: Path) -> None:
+    """An app that imports one more package at its start loads more than the budget allows."""
     for package in ("functions", "shared"):
         shutil.copytree(PROJECT / package, tmp_path / package)
     entry_point = (PROJECT / "function_app.py").read_text()
@@ -109,8 +109,8 @@ def test_an_import_too_many_is_over_the_budget(tmp_path: Path) -> None:
     assert frozenset({"azure.storage.blob"}) == loaded(tmp_path) - BUDGET
 
 
-def test_measuring_a_cold_start_costs_it_no_import() -> None:
-    """What loads the worker runtime loads nothing else, which an app would then not have to."""
+def test_the_local_runtime_imports_nothing_for_the_app() -> None:
+    """The benchmark loads it before the app. Packages that it loaded would not count for the app."""
     script = "import json, sys; import local.runtime; print(json.dumps([*sys.modules]))"
     modules = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE, check=True)
 

@@ -1,10 +1,10 @@
-"""The promise that no event is lost, kept while what the app depends on breaks."""
+"""The promise that no event is lost while storage and the worker fail."""
 
 from tests.soak import soak
 
 
 async def test_no_event_is_lost() -> None:
-    """Worker killed, storage hung and killed, events twice and in no order: each comes out where it must."""
+    """The worker is killed, storage hangs and is killed, and events come twice and in random order."""
     result = await soak(events=300, seconds=15, down_seconds=3)
 
     assert (0, 0) == (result.lost, result.strays), str(result)

@@ -1,4 +1,4 @@
-"""What is deployed runs by itself: the files that are uploaded, with the locked packages and nothing else."""
+"""The deployed files run by themselves, with the locked packages and nothing else."""
 
 import importlib.util
 import json
@@ -32,7 +32,7 @@ from tests.test_end_to_end import (
     test_an_event_comes_out_as_its_outcome,
 )
 
-__all__ = [  # the end-to-end tests run here once more, with this module's stack
+__all__ = [  # these end-to-end tests run here again, with this module's stack
     "queues",
     "test_a_bad_event_is_accepted_and_dead_lettered",
     "test_a_thread_of_250_participants_comes_out_whole",
@@ -43,10 +43,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UPLOADED = {"function_app.py", "functions", "host.json", "requirements.txt", "shared"}
 PACKAGES = Path(".python_packages", "lib", "site-packages")
-"""Where the remote build installs, and the cloud's worker looks first."""
+"""Where the remote build installs packages, and where the worker in Azure looks first."""
 
 type Reader = Callable[[str], bool]
-"""Tells whether a file is uploaded."""
+"""Returns whether a file is uploaded."""
 
 
 def core_tools() -> Reader:
@@ -64,7 +64,7 @@ def azd() -> Reader:
 
 
 def files() -> list[str]:
-    """Return the project's files, and some that it does not have."""
+    """Return the project's files, and some that a developer's machine may have."""
     found = []
     for folder, folders, names in PROJECT.walk():
         folders[:] = set(folders) - {".git", ".venv", "node_modules"}
@@ -78,7 +78,7 @@ def files() -> list[str]:
 
 @pytest.mark.parametrize("reader", [core_tools, azd])
 async def test_only_what_runs_is_uploaded(reader: Callable[[], Reader]) -> None:
-    """No test, tool, setting or left-over of a developer's machine; no source file forgotten either."""
+    """Tests, tools and local files are not uploaded, and no source file is missing."""
     is_uploaded = reader()
     uploaded = {Path(path) for path in files() if is_uploaded(path)}
     assert UPLOADED == {path.parts[0] for path in uploaded}
@@ -89,14 +89,14 @@ async def test_only_what_runs_is_uploaded(reader: Callable[[], Reader]) -> None:
 
 @pytest.fixture(scope="module")
 def built() -> set[Path]:
-    """Build the folder as a user does whose remote build fails; its files."""
+    """Build the folder with `make package`, and return its files."""
     subprocess.run(["make", "package"], cwd=PROJECT, check=True, timeout=300, stdout=subprocess.DEVNULL)  # noqa: S607
     package = PROJECT / "package"
     return {file.relative_to(package) for file in package.rglob("*") if file.is_file()}
 
 
-async def test_a_package_built_by_hand_is_the_same(built: set[Path]) -> None:
-    """It has the files that are uploaded, and packages for Linux, whatever this machine is."""
+async def test_a_package_built_by_make_is_the_same(built: set[Path]) -> None:
+    """It has the files that are uploaded, and packages for Linux on any machine."""
     built = {path for path in built if path.suffix != ".pyc"}
     packages = {path for path in built if path.is_relative_to(PACKAGES)}
     assert {Path(path) for path in files() if core_tools()(path)} == built - packages
@@ -111,8 +111,8 @@ def bytecode_flags(source: Path) -> int:
     return int.from_bytes(Path(compiled).read_bytes()[4:8], "little")
 
 
-async def test_a_package_built_by_hand_has_bytecode_that_stays_valid(built: set[Path]) -> None:
-    """Every instance would compile the sources at its start, for a zip changes their times."""
+async def test_a_package_built_by_make_has_bytecode_that_stays_valid(built: set[Path]) -> None:
+    """A zip changes the times of the sources. Otherwise every instance would compile them at its start."""
     sources = {path for path in built if path.suffix == ".py"}
     assert sources
     assert {0b01} == set(map(bytecode_flags, sources))  # checked neither by time nor by hash
@@ -120,7 +120,7 @@ async def test_a_package_built_by_hand_has_bytecode_that_stays_valid(built: set[
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the folder that runs in Azure."""
+    """Build the folder that runs in Azure, with packages for this machine."""
     folder = tmp_path_factory.mktemp("package")
     for path in filter(core_tools(), files()):
         if (PROJECT / path).exists():
@@ -134,7 +134,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Make a Python with nothing but what stands for the Functions host, and return its path."""
+    """Make a Python that has only the stand-in for the Functions host, and return its path."""
     folder = tmp_path_factory.mktemp("platform")
     venv.create(folder, symlinks=True)
     (site_packages,) = folder.glob("lib/*/site-packages")
@@ -144,9 +144,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def loaded(package: Path, python: str) -> list[Path]:
-    """Import all that the deployed files import anywhere; the files of what is loaded then.
+    """Import all modules that the deployed files import, and return the files of all loaded modules.
 
-    Python keeps their bytecode for the tests that start the package.
+    This leaves bytecode for the tests that start the package.
     """
     modules = {".".join(file.relative_to(PROJECT).with_suffix("").parts) for file in DEPLOYED}
     script = f"""
@@ -169,7 +169,7 @@ async def stack(
     python: str,
     loaded: list[Path],  # noqa: ARG001 - starts are slow without the bytecode that it leaves
 ) -> AsyncIterator[Stack]:
-    """Run the local stack with the package alone."""
+    """Run the local stack with the package only."""
     with pytest.MonkeyPatch.context() as machine:
         machine.setattr(sys, "executable", python)
         machine.setenv("PYTHONPATH", str(package / PACKAGES))
@@ -179,12 +179,12 @@ async def stack(
 
 @pytest.fixture(scope="module")
 def app(stack: Stack) -> RunningApp:
-    """Return the package, running."""
+    """Return the running package."""
     return RunningApp(stack.endpoint, stack.connection_string)
 
 
 async def test_whatever_is_imported_is_in_the_package(package: Path, loaded: list[Path]) -> None:
-    """Only the standard library is the machine's."""
+    """Only the standard library comes from the machine."""
     standard = sysconfig.get_path("stdlib")
     assert [] == [
         file for file in loaded if not (file.is_relative_to(package) or file.is_relative_to(standard))
@@ -196,7 +196,7 @@ async def test_whatever_is_imported_is_in_the_package(package: Path, loaded: lis
 async def test_what_the_package_lacks_is_found_nowhere_else(
     parent: Path, module: str, package: Path, python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither among the packages of development nor in the project's folder."""
+    """It is taken neither from the development packages nor from the project's folder."""
     folder = tmp_path / "package"
     shutil.copytree(package, folder, copy_function=os.link)
     (folder / parent / module.replace(".", "/")).rename(tmp_path / "left out")

@@ -1,4 +1,4 @@
-"""What is told of deliveries, and that nothing personal is among it."""
+"""Logs, spans and metrics of deliveries, and that they contain nothing personal."""
 
 import json
 import os
@@ -42,25 +42,25 @@ CANARIES = {
     f"c4nary{n:02}": shape.format(f"c4nary{n:02}")
     for n, shape in enumerate([*_SHAPES, *_SHAPES, *_SHAPES[:6]])
 }
-"""Thirty texts by the one word of each that is looked for: it reads the same however a text is escaped."""
+"""Thirty texts, each by its own word. The tests look for the word, because escaping does not change it."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that anybody is told of some deliveries."""
+    """Everything that is reported of some deliveries."""
 
     trace_id: str
-    """Of all invocations."""
+    """Trace id of all invocations."""
     answers: Sequence[tuple[int, str]]
     spans: Sequence[Mapping[str, Any]]
     logs: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, Mapping[str, Any]]
-    """By name."""
+    """Metrics by name."""
     text: str
-    """All of it, and what was printed."""
+    """All of the above as text, and everything that was printed."""
 
     def canaries(self) -> set[str]:
-        """Return the words of those that are anywhere in it."""
+        """Return the words of the canaries that are anywhere in the report."""
         return set(re.findall("c4nary[0-9]{2}", self.text))
 
     def records(self) -> list[Mapping[str, Any]]:
@@ -78,7 +78,7 @@ class Report:
 
 
 def reported(deliveries: Sequence[tuple[str, str]], *arguments: str, **settings: str) -> Report:
-    """Deliver events to a process of the app with OpenTelemetry on."""
+    """Deliver events to a process of the app with OpenTelemetry on, and return its report."""
     child = subprocess.run(
         [sys.executable, "-m", "tests.measured", *arguments],
         input=json.dumps(deliveries).encode(),
@@ -102,7 +102,7 @@ def family_of(name: str) -> str:
 
 
 def infested() -> list[tuple[str, str]]:
-    """Return deliveries of every sample with a canary in each of its fields in turn, as value and as key."""
+    """Return deliveries of every sample with a canary in one of its fields, as value and as key."""
     canaries = cycle(CANARIES.values())
     deliveries = []
     for name in EVENTS:
@@ -142,12 +142,12 @@ RECEIVED = "Microsoft.Communication.SMSReceived"
 GOOD, BAD = sample("sms-received"), sample("sms-received")
 del BAD["data"]["From"]
 DELIVERIES = [("sms", json.dumps(event)) for event in (GOOD, BAD)]
-"""One that is written, and one that is dead-lettered."""
+"""One event that is written, and one that is dead-lettered."""
 
 
 @pytest.mark.usefixtures("queues")
-def test_a_delivery_is_told_by_a_record_a_span_and_metrics() -> None:
-    """Each says the function, the event type and the fate; record and span say the event's id as well."""
+def test_a_delivery_has_a_record_a_span_and_metrics() -> None:
+    """All have the function, the event type and the fate. Record and span also have the event's id."""
     report = reported(DELIVERIES)
     written, dead_lettered = sorted(report.records(), key=itemgetter("acs.fate"), reverse=True)
     dimensions = {"acs.function": "sms", "acs.event_type": RECEIVED, "acs.fate": "written", "acs.reason": "-"}
@@ -162,7 +162,7 @@ def test_a_delivery_is_told_by_a_record_a_span_and_metrics() -> None:
 
 
 def test_what_is_measured(queues: Queues) -> None:
-    """Seconds: of the delivery, of storage within it, of the event before it; bytes of what was written."""
+    """The time of the delivery and of its write, the age of the event, and the size of the outcome."""
     report = reported(DELIVERIES)
     duration, sink = (report.points(f"acs.{name}.duration") for name in ("delivery", "sink"))
     assert {"written", "dead_lettered"} == duration.keys() == sink.keys()
@@ -174,8 +174,8 @@ def test_what_is_measured(queues: Queues) -> None:
     assert abs(since.total_seconds() - age) < 60
 
 
-def test_an_outcome_carries_the_trace_on(queues: Queues) -> None:
-    """A consumer continues the invocation's trace, from the span of the delivery."""
+def test_an_outcome_has_the_trace_context(queues: Queues) -> None:
+    """A consumer can continue the invocation's trace, from the span of the delivery."""
     report = reported(DELIVERIES)
     assert {f"0x{report.trace_id}"} == {span["context"]["trace_id"] for span in report.spans}
     written, dead_lettered = (
@@ -188,7 +188,7 @@ def test_an_outcome_carries_the_trace_on(queues: Queues) -> None:
 
 
 def test_a_write_is_one_client_span(queues: Queues, azurite: str) -> None:
-    """Within the delivery's span, with what storage answered, and without the signature of the request."""
+    """It is within the delivery's span, with storage's status and without the signature of the request."""
     for queue in (get_settings().queues["sms"], get_settings().dead_letter_queue):
         with QueueClient.from_connection_string(azurite, queue) as client:
             client.create_queue()
@@ -203,7 +203,7 @@ def test_a_write_is_one_client_span(queues: Queues, azurite: str) -> None:
 
 
 def test_a_redelivery_in_another_trace_is_the_same_blob(queues: Queues, azurite: str) -> None:
-    """Only the message that refers to it carries the trace."""
+    """Only the message that refers to the blob has the trace context."""
     event = sample("chat-message-received")
     event["data"]["messageBody"] = "x" * 60_000
     reported([("chat_message", json.dumps(event))] * 2)
@@ -218,10 +218,10 @@ def test_a_redelivery_in_another_trace_is_the_same_blob(queues: Queues, azurite:
 
 @pytest.mark.usefixtures("queues")
 class TestNothingPersonal:
-    """None of thirty texts, put into every field in turn, is told to anybody."""
+    """None of thirty texts is reported, in whichever field it is."""
 
     def test_of_what_is_written_or_dead_lettered(self) -> None:
-        """Where the app decides."""
+        """The app's own records, spans and metrics contain none."""
         report = reported(infested())
         fates = Counter(record["acs.fate"] for record in report.records())
         assert fates["written"] > 50 < fates["dead_lettered"]
@@ -230,7 +230,7 @@ class TestNothingPersonal:
         assert set() == report.canaries()
 
     def test_of_what_a_handler_fails_on(self) -> None:
-        """Where the error quotes the event, as errors do."""
+        """The error of the handler quotes the event."""
         report = reported(infested(), "broken")
         fates = Counter(record["acs.fate"] for record in report.records())
         assert fates["raised"] > 50
@@ -238,7 +238,7 @@ class TestNothingPersonal:
         assert set() == report.canaries()
 
     def test_of_what_storage_refuses(self, azurite: str) -> None:
-        """Where the SDK's own errors, records and spans are told."""
+        """The SDK's own errors, records and spans are reported too."""
         wrong_key = re.sub("AccountKey=[^;]*", "AccountKey=d3Jvbmc=", azurite)
         report = reported(infested(), OutcomesStorage=wrong_key)
         assert {"raised"} == {record["acs.fate"] for record in report.records()}
