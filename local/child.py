@@ -9,17 +9,33 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from local.errors import LocalError
+
+START_SECONDS = 60.0
+
 
 async def start(
-    *command: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
-) -> Process:
-    """Start a child whose standard output is a pipe too, and that Ctrl-C in the terminal does not reach."""
-    return await asyncio.create_subprocess_exec(
+    name: str,
+    *command: str,
+    until: bytes,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[Process, bytes]:
+    """Start a child, and return it with what it prints up to a text. Raises LocalError.
+
+    Ctrl-C in the terminal does not reach it.
+    """
+    process = await asyncio.create_subprocess_exec(
         *command, stdin=PIPE, stdout=PIPE, cwd=folder, env=environment, start_new_session=True
     )
+    try:
+        return process, await _printed(process, until, name)
+    except BaseException:
+        await end(process)
+        raise
 
 
-async def end(process: Process, seconds: float) -> None:
+async def end(process: Process, seconds: float = 1.0) -> None:
     """Close the child's standard input, and kill the child if it is still there after so many seconds."""
     assert process.stdin is not None  # noqa: S101 - `start` makes the pipe
     process.stdin.close()
@@ -30,3 +46,14 @@ async def end(process: Process, seconds: float) -> None:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+async def _printed(process: Process, until: bytes, name: str) -> bytes:
+    assert process.stdout is not None  # noqa: S101 - `start` makes the pipe
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            return await process.stdout.readuntil(until)
+    except asyncio.IncompleteReadError:
+        raise LocalError(f"{name} ended as it started") from None
+    except TimeoutError:
+        raise LocalError(f"{name} did not start within {START_SECONDS:.0f} seconds") from None

@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 
 from local import azurite, eventgrid, host, ports, storage_proxy, subscriptions
 from local.azurite import Azurite
-from local.environment import app_environment
 from local.errors import LocalError
 from local.eventgrid import EventGrid
 from local.journal import Journal
 from local.page import Page
+from local.project import app_environment
 from local.web_server import Report
 from local.worker_process import ReloadingWorker
 from shared.settings import Settings

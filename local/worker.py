@@ -1,7 +1,7 @@
 """The worker process: loads the app into Microsoft's Python worker runtime and invokes its functions.
 
-It prints one line: where it takes invocations by HTTP, or why the app does not load. It ends when its
-standard input does, so it cannot outlive the process that started it.
+It prints one line: why the app does not load, or the port on which it takes invocations by HTTP, and the
+functions. It ends when its standard input does, so it cannot outlive the process that started it.
 """
 
 import asyncio
@@ -12,16 +12,17 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from aiohttp import web
 
-from local.app_code import is_app_code
 from local.ports import HOST
+from local.project import is_app_code
 from local.runtime import App
+
+LONGEST_TRACEBACK = 20
+"""Lines; a recursion has a thousand."""
 
 
 def main() -> None:
@@ -55,12 +56,14 @@ def _end_with(stream: int) -> None:
 
 
 async def _serve(parent: TextIO) -> None:
+    runtime_log = logging.getLogger("azure.functions")
+    runtime_log.disabled = True  # it logs what it raises as well
     try:
-        with _quiet("azure.functions"):  # it logs what it raises as well
-            app = App(Path.cwd())
+        app = App(Path.cwd())
     except BaseException as error:  # the app may raise anything, SystemExit included
-        print(json.dumps({"error": _explain(error, Path.cwd())}), file=parent, flush=True)
+        print(json.dumps([_explain(error, Path.cwd()), 0, []]), file=parent, flush=True)
         return
+    runtime_log.disabled = False
 
     async def invoke(request: web.Request) -> web.Response:
         """Answer null, or the error's text if the function fails."""
@@ -75,19 +78,8 @@ async def _serve(parent: TextIO) -> None:
     runner = web.AppRunner(served, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, HOST, 0).start()
-    hello = {"port": runner.addresses[0][1], "functions": list(app.functions)}
-    print(json.dumps(hello), file=parent, flush=True)
+    print(json.dumps([None, runner.addresses[0][1], [*app.functions]]), file=parent, flush=True)
     await asyncio.Event().wait()
-
-
-@contextmanager
-def _quiet(logger_name: str) -> Iterator[None]:
-    logger = logging.getLogger(logger_name)
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(logging.NOTSET)
 
 
 def _explain(error: BaseException, folder: Path) -> str:
@@ -99,7 +91,7 @@ def _explain(error: BaseException, folder: Path) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if is_app_code(Path(frame.filename), folder)
     ]
-    return "\n".join([*lines, "".join(traceback.format_exception_only(error)).rstrip()])
+    return "\n".join([*lines[-LONGEST_TRACEBACK:], "".join(traceback.format_exception_only(error)).rstrip()])
 
 
 if __name__ == "__main__":

@@ -13,17 +13,13 @@ from typing import Self
 import aiohttp
 
 from local import child
-from local.app_code import snapshot
 from local.errors import LocalError
 from local.ports import HOST
+from local.project import snapshot
 from local.web_server import Report
 
-START_SECONDS = 60.0
 DRAIN_SECONDS = 5.0
 """How long invocations may go on after their worker has been replaced or the stack ends."""
-
-END_SECONDS = 1.0
-"""How long a worker without invocations may take to end."""
 
 POLL_SECONDS = 1.0
 
@@ -45,12 +41,14 @@ class Worker:
     async def start(cls, project_dir: Path, environment: Mapping[str, str]) -> Self:
         """Start a process that has loaded the app. Raises LocalError."""
         command = (sys.executable, "-B", "-m", "local.worker")
-        process = await child.start(*command, folder=project_dir, environment=environment)
-        try:
-            return cls(process, *await _greeting(process))
-        except BaseException:
-            await child.end(process, END_SECONDS)
-            raise
+        process, greeting = await child.start(
+            "the worker", *command, until=b"\n", folder=project_dir, environment=environment
+        )
+        error, port, functions = json.loads(greeting)
+        if error:
+            await child.end(process)
+            raise LocalError(error)
+        return cls(process, port, functions)
 
     def invoke(self, function: str, event: str) -> asyncio.Task[str | None]:
         """Start an invocation now; the result is the error's text if it fails."""
@@ -63,7 +61,7 @@ class Worker:
         """Let the invocations end, for a few seconds, then the process."""
         if self._running:
             await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
-        await child.end(self.process, END_SECONDS)
+        await child.end(self.process)
         await self._http.close()
 
     async def _invoke(self, function: str, event: str) -> str | None:
@@ -89,7 +87,7 @@ class ReloadingWorker:
         self._lock = asyncio.Lock()
         self._worker: Worker | None = None
         self._code: object = None
-        self._retired: set[asyncio.Task[None]] = set()
+        self._retired: list[asyncio.Task[None]] = []
 
     async def current(self) -> Worker | None:
         """Return a running worker of the current code, or None if that does not load."""
@@ -144,20 +142,5 @@ class ReloadingWorker:
 
     def _retire(self) -> None:
         if self._worker is not None:
-            retirement = asyncio.create_task(self._worker.stop())
-            self._retired.add(retirement)
-            retirement.add_done_callback(self._retired.discard)
+            self._retired.append(asyncio.create_task(self._worker.stop()))
             self._worker = None
-
-
-async def _greeting(process: Process) -> tuple[int, Sequence[str]]:
-    """Return the port on which the worker takes invocations, and its functions. Raises LocalError."""
-    assert process.stdout is not None  # noqa: S101 - it was started with a pipe
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            hello = json.loads(await process.stdout.readline() or "{}")
-    except TimeoutError:
-        raise LocalError(f"it took longer than {START_SECONDS:.0f} seconds") from None
-    if "port" not in hello:
-        raise LocalError(hello.get("error", "the worker ended before it had loaded the app"))
-    return hello["port"], hello["functions"]

@@ -18,8 +18,8 @@ from pathspec import GitIgnoreSpec
 
 from local import stack as local_stack
 from local.azurite import Azurite
-from local.environment import app_environment
 from local.errors import LocalError
+from local.project import app_environment
 from local.stack import Stack
 from local.worker_process import Worker
 from tests.events import PROJECT
