@@ -1,1 +1,1 @@
-"""Measures cold start, cost per event and behaviour under load, beside what a user would otherwise have."""
+"""Measures cold start, cost per event and behaviour under load, compared with alternatives."""

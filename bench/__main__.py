@@ -10,7 +10,7 @@ from bench import measures, results
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="in under a minute, with a wider spread")
+    parser.add_argument("--quick", action="store_true", help="take less than a minute, less exactly")
     quick: bool = parser.parse_args().quick
     begin = perf_counter()
     samples = results.Samples()
@@ -27,7 +27,7 @@ def main() -> None:
     say("memory over many events")
     measures.memory(samples, 5_000 if quick else 100_000)
     results.save(Path(__file__).parent, samples, quick=quick)
-    print(samples.table(), "", *results.gives_up(), "", *results.aims(samples.medians()), sep="\n")
+    print(samples.table(), "", *results.lacks(), "", *results.aims(samples.medians()), sep="\n")
     say("done")
 
 

@@ -1,4 +1,4 @@
-"""What is measured: cold start, cost of an event, load on slow storage, and memory over many events."""
+"""The measurements: cold start, cost of an event, load on slow storage, and memory over many events."""
 
 import json
 import shutil
@@ -27,13 +27,13 @@ from shared.payloads.sms import SmsReceived
 
 _CLIENTS = (OURS, DOCUMENTATION, SYNC_CLIENT, ASYNC_CLIENT)
 _LATENCY = 0.05
-"""Seconds; about what storage in Azure takes to answer."""
+"""Seconds until storage answers, which is about what storage in Azure needs."""
 
 
 def cold_start(samples: Samples, repetitions: int) -> None:
-    """Measure from a fresh interpreter to the first outcome, with the packages of `make package`.
+    """Measure from the start of the interpreter to the first outcome, with the packages of `make package`.
 
-    They have bytecode; the same is measured without.
+    These have bytecode. The same is measured without it.
     """
     subprocess.run(["make", "--silent", "package"], cwd=PROJECT_DIR, check=True, stdout=subprocess.DEVNULL)  # noqa: S607
     compiled = PROJECT_DIR / "package"
@@ -57,7 +57,7 @@ def cold_start(samples: Samples, repetitions: int) -> None:
 
 
 def cost(samples: Samples, repetitions: int, events: int) -> None:
-    """Measure CPU time of an event, against storage that costs nothing."""
+    """Measure the CPU time of an event, with storage in another process that answers at once."""
     with null_storage() as storage, null_storage(encrypted=False) as plain, ExitStack() as stack:
         workers = {subject: stack.enter_context(Child(APPS[subject], storage)) for subject in APPS}
         unencrypted = {subject: stack.enter_context(Child(APPS[subject], plain)) for subject in _CLIENTS}
@@ -77,16 +77,16 @@ def cost(samples: Samples, repetitions: int, events: int) -> None:
                     count=10 if subject == DOCUMENTATION else count,
                     in_flight=1,
                 )
-                if repetition:  # the first is to warm up
+                if repetition:  # the first one is a warm-up
                     samples.add(row, subject, answer["cpu_us"])
 
 
 def load(samples: Samples, repetitions: int, seconds: float) -> None:
-    """Measure events a second with storage that takes its time."""
+    """Measure events a second with slow storage."""
     with null_storage(_LATENCY) as storage, ExitStack() as stack:
         workers = {subject: stack.enter_context(Child(APPS[subject], storage)) for subject in _CLIENTS}
         for worker in workers.values():
-            worker.ask(event=sms(1_300), count=64, in_flight=64)  # to have its connections made
+            worker.ask(event=sms(1_300), count=64, in_flight=64)  # to open its connections
         for _ in range(repetitions):
             for row, in_flight in (("events/s, storage at 50 ms, 1 in flight", 1), (THROUGHPUT, 64)):
                 for subject, worker in workers.items():
@@ -108,7 +108,7 @@ def memory(samples: Samples, events: int) -> None:
 
 
 def sms(size: int) -> str:
-    """Return an SMS whose text makes the event this many bytes large."""
+    """Return an event of this many bytes, with an SMS as long as that needs."""
     event = json.loads((PROJECT_DIR / "samples" / "sms-received.json").read_text())
     event["data"]["Message"] += "x" * (size - len(json.dumps(event, separators=(",", ":"))))
     return json.dumps(event, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Storage that takes everything and keeps nothing: answers 201, after a latency if one is asked for.
+"""Storage that keeps nothing and answers 201 to every request, optionally after a latency.
 
 It ends when its standard input does, so it cannot outlive the process that started it.
 """
@@ -40,7 +40,7 @@ _BLOB_PUT = _created(
 
 
 class NullStorage(asyncio.Protocol):
-    """One connection; its client sends a request only after the answer to the last."""
+    """One connection. Its client sends a request only after the answer to the last one."""
 
     def __init__(self, latency: float) -> None:
         self._latency = latency

@@ -1,4 +1,4 @@
-"""Starts and ends the processes that are measured, and those that they talk to."""
+"""Starts and ends the measured processes and their storage."""
 
 import json
 import os
@@ -38,25 +38,25 @@ APPS: Mapping[str, Path] = {
     OURS: PROJECT_DIR,
     **{subject: PROJECT_DIR / "bench" / "apps" / folder for subject, folder in _FOLDERS.items()},
 }
-"""This app, the alternatives, and two floors."""
+"""This app, the alternatives, and two lower bounds."""
 
-GIVES_UP: Mapping[str, str] = {
-    DOCUMENTATION: "a connection for each event; messages expire after a week; retries outlast Event Grid",
-    SYNC_CLIENT: "a thread for each write, of which there are few; expiry and retries as (a)",
-    ASYNC_CLIENT: "expiry and retries as (a)",
-    BINDING: "it cannot see a failed write, keep a message longer than a week, or send one over 48 KiB",
-    BARE_REQUEST: "all: no credential, retry, timeout, tracing or error text",
-    EMPTY: "all: it writes nothing",
-    QUEUE_CLIENT: "nothing but time",
-    NO_WRITE: "all: it writes nothing",
+LACKS: Mapping[str, str] = {
+    DOCUMENTATION: "a connection for each event, messages expire after a week, retries outlast Event Grid",
+    SYNC_CLIENT: "each write occupies one of a few threads, expiry and retries are as in (a)",
+    ASYNC_CLIENT: "expiry and retries are as in (a)",
+    BINDING: "cannot see a failed write, keep a message longer than a week, or send one over 48 KiB",
+    BARE_REQUEST: "no credential, retry, timeout, tracing or error text",
+    EMPTY: "writes nothing",
+    QUEUE_CLIENT: "lacks nothing, only takes longer",
+    NO_WRITE: "writes nothing",
 }
-"""What each of them lacks that this app does."""
+"""What each alternative lacks, compared with this app."""
 
 type Answer = Mapping[str, float]
 
 
 def environment(connection_string: str, packages: Path | None = None) -> dict[str, str]:
-    """Return what an app runs with: its storage, no settings of others, and packages in place of our own."""
+    """Return the environment of an app: its storage, and its packages if it has its own."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     trusted = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(tls.authorities()))
     return {
@@ -70,7 +70,7 @@ def environment(connection_string: str, packages: Path | None = None) -> dict[st
 
 @contextmanager
 def null_storage(latency: float = 0, *, encrypted: bool = True) -> Iterator[str]:
-    """Run storage that keeps nothing until the context ends; its connection string."""
+    """Run storage that keeps nothing until the context ends, and return its connection string."""
     command = [sys.executable, "-m", "bench.null_queue", "--latency", str(latency)]
     if encrypted:
         command += ["--certificate", str(tls.certificate())]
@@ -88,7 +88,7 @@ def null_storage(latency: float = 0, *, encrypted: bool = True) -> Iterator[str]
 
 
 class Child:
-    """A process of bench.worker, which answers each line of JSON with another."""
+    """A process of bench.worker, which answers each line of JSON with a line of JSON."""
 
     def __init__(self, folder: Path, connection_string: str, packages: Path | None = None) -> None:
         self._process = Popen(
@@ -99,7 +99,7 @@ class Child:
             stdout=PIPE,
             text=True,
         )
-        self._answer()  # that it is ready
+        self._answer()  # the first answer says that it is ready
 
     def ask(self, **request: object) -> Answer:
         assert self._process.stdin is not None  # noqa: S101 - it was started with a pipe
@@ -111,7 +111,7 @@ class Child:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it as its input ends."""
+        """End the process by closing its input."""
         self._process.communicate()
 
     def _answer(self) -> Answer:

@@ -1,4 +1,4 @@
-"""What was measured: a table, the aims, a chart, and the file that the page is made from."""
+"""The results: a table, the aims, a chart, and the file results.json."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from bench.processes import (
     ASYNC_CLIENT,
     BARE_REQUEST,
     DOCUMENTATION,
-    GIVES_UP,
+    LACKS,
     NO_WRITE,
     OURS,
     SYNC_CLIENT,
@@ -80,10 +80,10 @@ def aims(medians: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
         yield f"- {name}: {value:.2f} ({relation} {bound:g}: {'met' if is_met else 'MISSED'})"
 
 
-def gives_up() -> Iterator[str]:
+def lacks() -> Iterator[str]:
     """Say what each alternative lacks."""
-    for subject, what in GIVES_UP.items():
-        yield f"- {subject} gives up: {what}"
+    for subject, what in LACKS.items():
+        yield f"- {subject}: {what}"
 
 
 def save(folder: Path, samples: Samples, *, quick: bool) -> None:
@@ -119,7 +119,7 @@ def _cell(values: list[float]) -> str:
 
 
 def _chart(medians: Mapping[str, Mapping[str, float]]) -> str:
-    """Return bars for this app and the alternatives, as an SVG that reads on light and dark pages."""
+    """Return an SVG with bars for this app and the alternatives, for light and dark pages."""
     lines: list[str] = []
     top = 0
     for row in (FIRST_OUTCOME, CPU, PLAIN_CPU, THROUGHPUT):

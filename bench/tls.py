@@ -1,4 +1,4 @@
-"""A certificate for this machine: storage in Azure speaks TLS alone, which not all clients pay for alike."""
+"""A certificate for the local storage. Storage in Azure requires TLS, whose cost differs between clients."""
 
 import tempfile
 from atexit import register
@@ -12,7 +12,7 @@ from tests.certificate import make_certificate
 
 @cache
 def certificate() -> Path:
-    """Make the certificate and its key, in one file that goes with this process."""
+    """Make the certificate and its key, in one file that is deleted when this process ends."""
     folder = tempfile.TemporaryDirectory()
     register(folder.cleanup)
     return make_certificate(Path(folder.name))
@@ -20,7 +20,7 @@ def certificate() -> Path:
 
 @cache
 def authorities() -> Path:
-    """Return the authorities that clients trust: those of the web, so that they are as many, and this one."""
+    """Return the authorities that clients trust: the usual ones, whose number matters, and this one."""
     path = certificate().with_name("authorities.pem")
     path.write_text(Path(certifi.where()).read_text() + certificate().read_text())
     return path

@@ -1,4 +1,4 @@
-"""The measured process: loads the app in the current folder, says so, then runs the bursts it is asked for.
+"""The measured process: loads the app in the current folder, and runs the bursts that are requested.
 
 Each request on standard input and each answer on standard output is one line of JSON.
 """
@@ -27,13 +27,13 @@ async def serve() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[_Forwarding()])
     app = App(Path.cwd())
     _say({})
-    # A read that blocks the loop, between bursts: a thread for it would cost time in them.
+    # The read blocks the loop between bursts. A thread for it would cost time during them.
     for line in sys.stdin:
         _say(await _burst(app, **json.loads(line)))
 
 
 async def _burst(app: App, event: str, count: int, in_flight: int, seconds: float = 0) -> dict[str, float]:
-    """Invoke the function so many times at least, and for so long, with this many in flight."""
+    """Invoke the function at least `count` times and for `seconds`, with `in_flight` at the same time."""
     latencies: list[float] = []
     begun = 0
     cpu, begin = process_time(), perf_counter()
@@ -64,7 +64,7 @@ async def _burst(app: App, event: str, count: int, in_flight: int, seconds: floa
 
 
 def _memory_mib(field: str) -> float:
-    # The peak of getrusage is at least that of the process that started this one.
+    # The peak of getrusage includes that of the process that started this one.
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
@@ -75,4 +75,4 @@ def _say(answer: dict[str, float]) -> None:
 
 if __name__ == "__main__":
     asyncio.run(serve())
-    os._exit(0)  # as the cloud ends it: the app's connections stay open all its life
+    os._exit(0)  # as Azure ends it, with open connections
