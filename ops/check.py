@@ -2,23 +2,22 @@
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.storage.queue import QueueClient
 
 from ops import terminal
-from ops.blob_letters import BlobLetters
-from ops.endpoint import Endpoint, app_url
-from ops.storage import OpsError, Storage, fault
-from shared.settings import ConnectionStringStorage, SettingsError
+from ops.connections import Endpoint, OpsError, Storage
+from ops.letters import in_blobs
+from shared.settings import ConnectionStringStorage
 
-type Finding = dict[str, Any]
-
-_FAILED = "failed"
+type Probes = dict[str, Callable[[], object]]
+"""What is checked, and functions that raise what is wrong. They may return what is to be shown."""
 
 
 def run(storage: Storage, options: Namespace) -> int:
@@ -26,99 +25,85 @@ def run(storage: Storage, options: Namespace) -> int:
 
     Each failure comes with its cure. Nothing is changed. The exit code is 1 if a check failed.
     """
-    rows = [*_storage(storage), *_blobs(storage, options.blobs), *_app(storage, options)]
-    terminal.show(rows, as_json=options.json)
-    return int(any(row["result"] == _FAILED for row in rows))
-
-
-def _storage(storage: Storage) -> Iterator[Finding]:
-    settings = storage.settings
-    reached = _checked("storage", partial(_reach, storage))
-    yield reached
-    if reached["result"] == _FAILED:
-        return  # so would all that follows, each after its time
-    for name in settings.queues.values():
-        yield _checked(f"queue {name}", partial(_queue, storage, name))
-    yield _checked(
-        f"dead letters in {settings.dead_letter_queue}", partial(_queue, storage, settings.dead_letter_queue)
-    )
-    yield _checked(f"container {settings.oversize_container}", partial(_container, storage))
-    yield _checked("permissions", partial(_permissions, storage))
-
-
-def _blobs(storage: Storage, container: str | None) -> Iterator[Finding]:
-    if container is not None:
-        yield _checked(f"dead letters in {container}", partial(_events, storage, container))
-
-
-def _app(storage: Storage, options: Namespace) -> Iterator[Finding]:
+    rows = [*_rows(storage, _storage(storage, options.blobs))]
     try:
-        url = app_url(storage, options.to)
+        with closing(Endpoint(storage, options.to)) as app:
+            functions = storage.settings.queues
+            rows += _rows(storage, {f"function {name}": partial(app.check, name) for name in functions})
     except OpsError as error:
-        yield _finding("app", result="skipped", detail=str(error))
-        return
-    with Endpoint(url, options.key) as app:
-        for function in storage.settings.queues:
-            yield _checked(f"function {function}", partial(app.check, function))
+        rows.append(_row("app", result="skipped", detail=str(error)))
+    terminal.show(rows, as_json=options.json)
+    return int(any(row["result"] == "failed" for row in rows))
 
 
-def _checked(check: str, find: Callable[[], Finding | None]) -> Finding:
-    try:
-        return _finding(check, **(find() or {}))
-    except (OpsError, SettingsError) as error:
-        return _finding(check, result=_FAILED, detail=str(error))
-    except AzureError as error:
-        return _finding(check, result=_FAILED, detail=fault(error))
+def _rows(storage: Storage, probes: Probes) -> Iterator[terminal.Row]:
+    """Try one probe after the other, until a fault repeats: the others would only take its time again."""
+    last = None
+    for name, probe in probes.items():
+        row = _row(name, **_found(storage, name, probe))
+        if row["result"] == "failed" and row["detail"] == last:
+            return
+        last = row["detail"]
+        yield row
 
 
-def _finding(check: str, **found: Any) -> Finding:
+def _row(check: str, **found: Any) -> terminal.Row:
     return {"check": check, "result": "ok", "waiting": None, "oldest": None, "detail": None} | found
 
 
-def _reach(storage: Storage) -> None:
-    with suppress(ResourceNotFoundError):
-        storage.dead_letters().get_queue_properties()
-
-
-def _queue(storage: Storage, name: str) -> Finding:
-    queue = storage.queue(name)
+def _found(storage: Storage, name: str, probe: Callable[[], object]) -> dict[str, Any]:
     try:
-        count = queue.get_queue_properties().approximate_message_count or 0
-        oldest = [message.inserted_on for message in queue.peek_messages()]
+        found = probe()
     except ResourceNotFoundError:
-        return _missing(storage, f"az storage queue create --name {name}")
-    return {"waiting": count, "oldest": oldest[0] if oldest else None}
+        if isinstance(storage.settings.storage, ConnectionStringStorage):
+            return {"detail": "missing: the app creates it when it is needed"}
+        cure = "the app may not create it: deploy the templates again"
+        return {"result": "failed", "detail": f"{name} is missing, and {cure}"}
+    except AzureError as error:
+        return {"result": "failed", "detail": storage.fault(error)}
+    except OpsError as error:
+        return {"result": "failed", "detail": str(error)}
+    return found if isinstance(found, dict) else {}
 
 
-def _container(storage: Storage) -> Finding | None:
-    container = storage.oversize()
-    try:
-        container.get_container_properties()
-    except ResourceNotFoundError:
-        return _missing(storage, f"az storage container create --name {container.container_name}")
-    return None
+def _storage(storage: Storage, blobs: str | None) -> Probes:
+    settings = storage.settings
+    probes: Probes = {"storage": storage.oversize.exists}
+    for name in settings.queues.values():
+        probes[f"queue {name}"] = partial(_queue, storage.queues.get_queue_client(name))
+    probes[f"dead letters in {settings.dead_letter_queue}"] = partial(_queue, storage.dead_letters)
+    if blobs:
+        probes[f"dead letters in {blobs}"] = partial(_events, storage, blobs)
+    probes[f"container {settings.oversize_container}"] = storage.oversize.get_container_properties
+    probes["permissions"] = partial(_permissions, storage)
+    return probes
 
 
-def _missing(storage: Storage, command: str) -> Finding:
-    if isinstance(storage.settings.storage, ConnectionStringStorage):
-        return {"detail": "missing: the app creates it when it is needed"}
-    raise OpsError(f"missing, and the app may not create it: deploy the templates again, or `{command}`")
+def _queue(queue: QueueClient) -> dict[str, object]:
+    count = queue.get_queue_properties().approximate_message_count
+    return {"waiting": count, "oldest": next((each.inserted_on for each in queue.peek_messages()), None)}
 
 
-def _permissions(storage: Storage) -> Finding:
+def _events(storage: Storage, container: str) -> dict[str, object]:
+    since = [letter.since for letter in in_blobs(storage, container)]
+    return {"waiting": len(since), "oldest": min(since, default=None)}
+
+
+def _permissions(storage: Storage) -> dict[str, object]:
     """Ask for what is not there: storage says first what is not permitted."""
-    queue, blobs, nobody = storage.dead_letters(), storage.oversize(), str(UUID(int=0))
+    queue, blobs, nobody = storage.dead_letters, storage.oversize, str(UUID(int=0))
+    never: dict[str, Any] = {"etag": '"0x0"', "match_condition": MatchConditions.IfNotModified}
     probes: list[Callable[[], object]] = [
         partial(queue.update_message, nobody, "AAAAAA==", visibility_timeout=0),
         partial(queue.delete_message, nobody, "AAAAAA=="),
         partial(blobs.delete_blob, "check"),
     ]
-    is_shared = isinstance(storage.settings.storage, ConnectionStringStorage)
-    if is_shared:
-        unchanged = MatchConditions.IfNotModified
+    whose = "for this tool: the app has its own identity"
+    if isinstance(storage.settings.storage, ConnectionStringStorage):
+        whose = "for this tool and the app"
         probes += [
-            partial(storage.queue(f"check-{uuid4()}").send_message, "check"),
-            partial(blobs.upload_blob, "check", b"", overwrite=True, etag='"0x0"', match_condition=unchanged),
+            partial(storage.queues.get_queue_client(f"check-{uuid4()}").send_message, "check"),
+            partial(blobs.upload_blob, "check", b"", overwrite=True, **never),
         ]
     for probe in probes:
         try:
@@ -126,11 +111,4 @@ def _permissions(storage: Storage) -> Finding:
         except HttpResponseError as error:
             if error.status_code not in (400, 404, 412):
                 raise
-    return {
-        "detail": "for this tool and the app" if is_shared else "for this tool: the app has its own identity"
-    }
-
-
-def _events(storage: Storage, container: str) -> Finding:
-    since = [letter.since for letter in BlobLetters(storage.container(container))]
-    return {"waiting": len(since), "oldest": min(since, default=None)}
+    return {"detail": whose}

@@ -9,45 +9,38 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from operator import attrgetter
 
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
 from ops import terminal
-from ops.blob_letters import BlobLetters
-from ops.endpoint import Endpoint, app_url
-from ops.letters import LEFT, UNDECODABLE, Letter
-from ops.queue_letters import QueueLetters
-from ops.storage import OpsError, Storage
+from ops.connections import Endpoint, OpsError, Storage
+from ops.letters import Blob, Letter, in_blobs, in_queue
+from ops.terminal import note
 
-type Letters = QueueLetters | BlobLetters
+type Result = tuple[str, str, str]
+"""What became of a dead letter, its reason and its function."""
 
-_TAKEN = "another reader had it"
-_ACCEPTED = "accepted"
-_PURGED = "purged"
+_DONE = ("accepted", "purged")
 
 
 def list_(storage: Storage, options: Namespace) -> int:
     """List dead letters, the oldest first."""
-    with closing(_chosen(_letters(storage, options), options)) as letters:
-        found = sorted(letters, key=attrgetter("since"))
-    rows = [
-        {**letter.row, "event_id": letter.event_id, "event_type": letter.event_type}
-        if options.show_data
-        else letter.row
-        for letter in found
-    ]
-    terminal.show(rows, as_json=options.json)
+    found = sorted(_chosen(storage, options), key=attrgetter("since"))
+    terminal.show([letter.row(show_data=options.show_data) for letter in found], as_json=options.json)
     return 0
 
 
 def show(storage: Storage, options: Namespace) -> int:
     """Print one dead letter, with the personal data in it."""
-    with closing(_chosen(_letters(storage, options), options)) as letters:
-        found = [each for each in letters if each.id.startswith(options.id) or each.event_id == options.id]
+    letters = _chosen(storage, options)
+    found = [each for each in letters if each.id.startswith(options.ID) or each.event_id == options.ID]
     if len({letter.document for letter in found}) != 1:
         raise OpsError(f"{len(found) or 'no'} dead letters have this id: `dead-letters list` shows them")
     letter = found[0]
     text = letter.event if options.event else letter.document.decode(errors="backslashreplace")
     if text is None:
         raise OpsError(f"there is no event in it: {letter.reason}")
-    with suppress(*UNDECODABLE):
+    with suppress(ValueError, RecursionError):
         text = json.dumps(json.loads(text), indent=2)
     is_exact = options.event and not sys.stdout.isatty()
     print(text if is_exact else "\n".join(map(terminal.printable, text.split("\n"))))
@@ -60,105 +53,101 @@ def replay(storage: Storage, options: Namespace) -> int:
     A dead letter is removed once the app has accepted its event. An event that the app refuses again has a
     new dead letter by then.
     """
-    accepted: defaultdict[object, list[tuple[str, ...]]] = defaultdict(list)
 
-    def act(letter: Letter) -> str | None:
-        if letter.delivery(letter.function) in accepted and letter.since >= letters.began:
-            return None  # it was refused again
-        if letter.event is None or letter.target is None:
-            return LEFT.get(letter.reason, "left: no function takes it")
+    def post(letter: Letter) -> str:
+        if letter.event is None:
+            return "left: it holds no event"
+        if letter.target is None:
+            return "left: no function takes it"
         if not options.yes:
             return f"would be posted to {app.url} and removed"
         if not app.accepts(letter.target, letter.event):
             return "left: the app failed, its log says why"
-        accepted[letter.delivery(letter.target)].append(_group(_ACCEPTED, letter))
-        return _ACCEPTED if letters.remove(letter) else f"{_ACCEPTED}, but {_TAKEN}"
+        return "accepted" if letter.remove() else "accepted, but another reader had it"
 
-    letters = _letters(storage, options)
-    with Endpoint(app_url(storage, options.to), options.key) as app:
-        results = _take(letters, options, act)
-    if accepted:
-        with closing(QueueLetters(storage.dead_letters(), storage.oversize())) as left:
-            for letter in left:
-                if groups := accepted.get(letter.delivery(letter.function)):
-                    results[groups.pop()] -= 1
-                    results[_group("refused again", letter)] += 1
-    return _show(results, options, done=_ACCEPTED)
+    with closing(Endpoint(storage, options.to)) as app:
+        return _take(
+            storage, options, post, page_size=1
+        )  # its message is hidden for longer than a post takes
 
 
 def purge(storage: Storage, options: Namespace) -> int:
     """Remove dead letters for ever. What holds no event is left, unless --reason asks for it."""
 
-    def act(letter: Letter) -> str:
-        if letter.reason in LEFT and not options.reason:
-            return f"{LEFT[letter.reason]} (--reason {letter.reason} purges it)"
+    def remove(letter: Letter) -> str:
+        if letter.event is None and not options.reason:
+            return f"left: it holds no event (--reason {letter.reason} purges it)"
         if not options.yes:
-            return f"would be removed from {letters.place} for ever"
-        return _PURGED if letters.remove(letter) else f"left: {_TAKEN}"
+            return "would be removed for ever"
+        return "purged" if letter.remove() else "left: another reader had it"
 
-    letters = _letters(storage, options)
-    return _show(_take(letters, options, act), options, done=_PURGED)
-
-
-def _letters(storage: Storage, options: Namespace) -> Letters:
-    if options.blobs is None:
-        return QueueLetters(storage.dead_letters(), storage.oversize())
-    if options.blobs == storage.settings.oversize_container:
-        raise OpsError(f"the container {options.blobs} holds the app's own documents, not Event Grid's")
-    return BlobLetters(storage.container(options.blobs))
+    return _take(storage, options, remove)
 
 
-def _chosen(letters: Letters, options: Namespace) -> Generator[Letter]:
-    """Yield those of the reason and the function asked for; in the end give back what was not removed.
-
-    Raises OpsError if there are dead letters, but none such.
-    """
-    read = chosen = 0
-    due = time.monotonic() + 1
+def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str], page_size: int = 32) -> int:
+    """Act on each dead letter asked for, and show what became of them, also before an error is shown."""
+    results: Counter[Result] = Counter()
+    accepted: defaultdict[tuple[str | None, str | None], list[Result]] = defaultdict(list)
+    unneeded: set[Blob] = set()
     try:
+        with closing(_chosen(storage, options, page_size)) as letters:
+            for letter in letters:
+                if letter.may_be_new and (letter.event, letter.function) in accepted:
+                    continue  # it was refused again
+                result = act(letter), letter.reason, letter.function
+                results[result] += 1
+                if result[0].startswith("accepted"):
+                    accepted[letter.event, letter.target].append(result)
+                if result[0] in _DONE and letter.blob:
+                    unneeded.add(letter.blob)
+        left = [*in_queue(storage)] if accepted or unneeded else []
+        for letter in left:
+            if earlier := accepted.get((letter.event, letter.function)):
+                results[earlier.pop()] -= 1
+                results["refused again", letter.reason, letter.function] += 1
+        if unneeded and storage.count() <= len(left):  # no other message may refer to them
+            _delete(storage, unneeded - {letter.blob for letter in left})
+            unneeded.clear()
+    finally:
+        rows: list[terminal.Row] = [
+            {"count": count, "result": result, "reason": reason, "function": function}
+            for (result, reason, function), count in sorted((+results).items())
+        ]
+        terminal.show(rows, as_json=options.json)
+        if unneeded:
+            note(f"{len(unneeded)} blobs of removed dead letters are left")
+    if not options.yes:
+        note("nothing was changed: --yes does it")
+    return int(options.yes and any(row["result"] not in _DONE for row in rows))
+
+
+def _delete(storage: Storage, blobs: set[Blob]) -> None:
+    for name, etag in blobs:
+        with suppress(ResourceNotFoundError, ResourceModifiedError):  # it was written again since
+            storage.oversize.delete_blob(name, etag=etag, match_condition=MatchConditions.IfNotModified)
+
+
+def _chosen(storage: Storage, options: Namespace, page_size: int = 32) -> Generator[Letter]:
+    """Yield the dead letters asked for. Raises OpsError if there are some, but none such."""
+    read = chosen = 0
+    total = 0 if options.blobs else storage.count()
+    store = in_blobs(storage, options.blobs) if options.blobs else in_queue(storage, page_size)
+    due = time.monotonic() + 1
+    with closing(store) as letters:
         for read, letter in enumerate(letters, 1):
-            if options.reason in (None, letter.row["reason"]) and options.function in (None, letter.function):
+            if (
+                options.id in (None, letter.id, letter.event_id)
+                and options.reason in (None, letter.reason)
+                and options.function in (None, letter.function)
+            ):
                 chosen += 1
                 yield letter
             if time.monotonic() >= due:
-                print(f"{read} of about {letters.total or read} dead letters", file=sys.stderr, flush=True)
+                note(f"{read} of about {total or read} dead letters")
                 due = time.monotonic() + 1
-    finally:
-        letters.close()
-        for note in letters.notes:
-            print(note, file=sys.stderr)
+    if read < total:
+        note(f"about {total - read} more are hidden, by another command or by one that was killed")
     if not read:
-        print("no dead letters", file=sys.stderr)
+        note("no dead letters")
     elif not chosen:
-        raise OpsError(f"none of {read} dead letters has this reason and function")
-
-
-def _take(
-    letters: Letters, options: Namespace, act: Callable[[Letter], str | None]
-) -> Counter[tuple[str, ...]]:
-    """Take one dead letter after the other, and count what became of them. An error shows that too."""
-    results: Counter[tuple[str, ...]] = Counter()
-    try:
-        with closing(_chosen(letters, options)) as chosen:
-            for letter in chosen:
-                if result := act(letter):
-                    results[_group(result, letter)] += 1
-    except BaseException:
-        _show(results, options)
-        raise
-    return results
-
-
-def _group(result: str, letter: Letter) -> tuple[str, ...]:
-    return result, str(letter.row["reason"]), str(letter.row["function"])
-
-
-def _show(results: Counter[tuple[str, ...]], options: Namespace, done: str = "") -> int:
-    rows: list[terminal.Row] = [
-        {"count": count, "result": result, "reason": reason, "function": function}
-        for (result, reason, function), count in sorted((+results).items())
-    ]
-    terminal.show(rows, as_json=options.json)
-    if not options.yes:
-        print("nothing was changed: --yes does it", file=sys.stderr)
-    return 1 if options.yes and any(row["result"] != done for row in rows) else 0
+        raise OpsError(f"none of {read} dead letters matches the options")

@@ -1,23 +1,46 @@
-"""A dead letter, wherever it is: in the app's queue or in one of Event Grid's blobs."""
+"""Dead letters, wherever they are: messages of the app's queue, or events in Event Grid's blobs."""
 
+import base64
+import hashlib
 import json
 import re
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
 
-from ops.terminal import Row
+import msgspec
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceModifiedError, ResourceNotFoundError
+from azure.storage.blob import BlobClient, ContainerClient
+from azure.storage.queue import QueueClient, QueueMessage
+
+from examples.consumer.reading import blob_name
+from ops.connections import POST_SECONDS, OpsError, Storage
+from ops.terminal import Row, note
+from shared.envelope import text_at
+from shared.outcomes import DEAD_LETTER_TYPE
 from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
 from shared.telemetry import harmless_id
 
-LEFT = {
-    "unreadable": "left: no dead letter can be read from it",
-    "blob_not_found": "left: its blob is not found, is OVERSIZE_CONTAINER right?",
-}
-"""Reasons of what holds no event, and what becomes of it unless it is purged by that very reason."""
+type Blob = tuple[str, str]
+"""A blob's name and etag."""
 
-UNDECODABLE = (ValueError, RecursionError, TypeError, KeyError, AttributeError)
-"""What reading a document raises that is no JSON, is nested too deeply or is no dead letter."""
+LEASE_SECONDS = 2 * POST_SECONDS
+"""How long a message that was received is hidden from others."""
+
+_UNREADABLE = (ValueError, RecursionError, TypeError, LookupError, AttributeError)
+"""What reading raises for a text that is not JSON, is nested too deeply or is no dead letter."""
+
+_ADDED = ("deadletter", "deliveryattempts", "lastdelivery", "lasthttpstatuscode", "publishtime")
+"""How the names begin of what Event Grid adds to an event, in lower case."""
+
+_EVENT_GRID_NAME = re.compile(r"[^/]+/[0-9]{4}(/[0-9]{1,2}){3}/[\w-]+\.json")
+"""What Event Grid calls its blobs: SUBSCRIPTION/YEAR/MONTH/DAY/HOUR/GUID.json. Others are none of its."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,39 +51,169 @@ class Letter:
     since: datetime
     document: bytes
     """All that is known of it, as JSON where it is any."""
-    reason: str
-    function: str | None = None
+    remove: Callable[[], bool]
+    """Removes it for ever. Returns False where another reader had it meanwhile."""
+    may_be_new: bool = False
+    """Whether it may have been written since the first one was received."""
+    blob: Blob | None = None
+    """The blob that its message refers to."""
+    reason: str = "unreadable"
+    function: str = "unknown"
+    """The function that refused the event, or that Event Grid could not deliver it to."""
+    target: str | None = None
+    """The function that takes this type of event, or else the one that refused it."""
     event_id: str | None = None
     event_type: str | None = None
     event: str | None = None
     """The original event's text."""
 
-    def delivery(self, function: str | None) -> tuple[str | None, str | None]:
-        """Return the key of a delivery of its event to a function. Different events can share an id."""
-        try:
-            return json.dumps(json.loads(self.event or ""), sort_keys=True), function
-        except UNDECODABLE:
-            return self.event, function
-
-    @property
-    def target(self) -> str | None:
-        """The function that takes this type of event, or else the one that refused it."""
-        payload = PAYLOADS.get(self.event_type or "")
-        return payload.family if payload else self.function
-
-    @property
-    def row(self) -> Row:
-        """What a list shows of it: nothing personal."""
+    def row(self, *, show_data: bool) -> Row:
+        """Return what a list shows of it: nothing personal, unless asked for."""
+        event_type = self.event_type if self.event_type in PAYLOADS else "unknown"
         return {
             "id": self.id,
-            "reason": self.reason if re.fullmatch(r"[A-Za-z_]{1,60}", self.reason) else "unusual",
-            "function": self.function or "unknown",
-            "event_id": harmless_id(self.event_id),
-            "event_type": self.event_type if self.event_type in PAYLOADS else "unknown",
+            "reason": self.reason,
+            "function": self.function,
+            "event_id": self.event_id if show_data else harmless_id(self.event_id),
+            "event_type": self.event_type if show_data else event_type,
             "since": self.since,
         }
 
 
-def known_function(name: object) -> str | None:
-    """Return the name of a function of the app, or None for any other value."""
-    return name if isinstance(name, str) and name in QUEUE_SETTINGS else None
+def in_queue(storage: Storage, page_size: int = 32) -> Generator[Letter]:
+    """Receive the messages of the app's dead-letter queue that are there at the beginning.
+
+    A page has to be done with in LEASE_SECONDS. However this ends, what was not removed is visible again.
+    """
+    queue, began, repeated = storage.dead_letters, datetime.now(UTC), 0
+    receipts: dict[str, str] = {}
+    seen: set[str] = set()
+    pages = {"messages_per_page": page_size, "max_messages": page_size}
+    try:
+        while page := list(queue.receive_messages(**pages, visibility_timeout=LEASE_SECONDS)):
+            if not seen:  # by the clock of storage, in whole seconds
+                began = (page[0].next_visible_on or began) - timedelta(seconds=LEASE_SECONDS)
+            new = [message for message in page if message.id not in seen]
+            seen |= {message.id for message in new}
+            receipts |= {message.id: str(message.pop_receipt) for message in page}
+            # What was left comes again when its lease ends. Once all of it has, there is nothing else.
+            repeated = 0 if new else repeated + len(page)
+            if repeated > len(receipts):
+                break
+            for message in new:
+                since = message.inserted_on or began
+                if since <= began:
+                    remove = partial(_delete, queue, message.id, receipts)
+                    content = _open(message, storage.oversize)
+                    yield Letter(
+                        id=message.id, since=since, may_be_new=since == began, remove=remove, **content
+                    )
+    except ResourceNotFoundError:
+        return  # a queue that is missing has no messages
+    finally:
+        try:
+            for message_id, receipt in receipts.items():
+                with suppress(HttpResponseError):  # another reader's by now, or visible soon
+                    queue.update_message(message_id, receipt, visibility_timeout=0)
+        except AzureError:
+            note(f"storage is away: what was received stays hidden for {LEASE_SECONDS} s")
+
+
+def _open(message: QueueMessage, oversize: ContainerClient) -> dict[str, Any]:
+    """Return what a message says, itself or in the blob that it refers to, as fields of a Letter."""
+    document, blob, reason = str(message.content).encode(), None, "unreadable"
+    with suppress(*_UNREADABLE, ResourceNotFoundError):
+        document = base64.b64decode(document, validate=True)
+        if reference := text_at(json.loads(document), "dataref"):
+            reason = "blob_not_found"
+            found = oversize.download_blob(blob_name(reference, oversize.container_name))
+            document, blob, reason = found.readall(), (found.name, str(found.properties.etag)), "unreadable"
+    return {"blob": blob, "reason": reason, **_read(document)}
+
+
+def _delete(queue: QueueClient, message_id: str, receipts: dict[str, str]) -> bool:
+    try:
+        queue.delete_message(message_id, receipts[message_id])
+    except HttpResponseError as error:
+        if error.status_code not in (400, 404):  # its receipt is another reader's by now, or it is gone
+            raise
+        return False
+    del receipts[message_id]
+    return True
+
+
+def in_blobs(storage: Storage, container: str) -> Generator[Letter]:
+    """Read the events in Event Grid's blobs. Raises OpsError when there is no such container.
+
+    A removed event is taken out of its blob, the last one with the blob.
+    """
+    client = storage.blobs.get_container_client(container)
+    try:
+        for name in filter(_EVENT_GRID_NAME.fullmatch, client.list_blob_names()):
+            yield from _in_blob(client.get_blob_client(name))
+    except ResourceNotFoundError:
+        raise OpsError(
+            f"there is no blob container {container}. If an event subscription names it, Event Grid drops "
+            "the events that it cannot deliver."
+        ) from None
+
+
+def _in_blob(blob: BlobClient) -> Generator[Letter]:
+    try:
+        download = blob.download_blob()
+        content = download.readall()
+    except ResourceNotFoundError:  # removed by another reader since it was listed
+        return
+    try:
+        events = [bytes(event) for event in msgspec.json.decode(content, type=list[msgspec.Raw])]
+    except _UNREADABLE:
+        events = [content]
+    etag = download.properties.etag
+
+    def remove(event: bytes) -> bool:
+        nonlocal etag, events
+        rest = events.copy()
+        rest.remove(event)
+        unchanged: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        try:
+            if rest:
+                etag = blob.upload_blob(b"[" + b",".join(rest) + b"]", overwrite=True, **unchanged)["etag"]
+            else:
+                blob.delete_blob(**unchanged)
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return False
+        events = rest
+        return True
+
+    stem, since = PurePosixPath(blob.blob_name).stem, download.properties.last_modified
+    for event in events:
+        # An event's place changes when others are removed, its digest does not.
+        letter_id = f"{stem}-{hashlib.sha256(event).hexdigest()[:8]}"
+        yield Letter(id=letter_id, since=since, remove=partial(remove, event), **_read(event))
+
+
+def _read(document: bytes) -> dict[str, Any]:
+    """Return what a dead letter of the app or of Event Grid says, as fields of a Letter."""
+    try:
+        letter = json.loads(document)
+        if letter.get("type") == DEAD_LETTER_TYPE:
+            event = letter["data"]["original"]
+            reason, function = letter["data"]["reason"], letter["data"]["function"]
+        else:
+            event = {key: value for key, value in letter.items() if not key.lower().startswith(_ADDED)}
+            reason, function = letter.get("deadLetterReason") or letter["deadletterreason"], None
+        text = event if isinstance(event, str) else json.dumps(event)
+    except _UNREADABLE:
+        return {"document": document}
+    event_type = text_at(event, "eventType", "type") or ""
+    family = PAYLOADS[event_type].family if event_type in PAYLOADS else None
+    known = function if str(function) in QUEUE_SETTINGS else None
+    return {
+        "document": document,
+        "reason": reason if re.fullmatch(r"[A-Za-z_]{1,60}", str(reason)) else "unusual",
+        "function": known or family or "unknown",
+        "target": family or known,
+        "event_id": text_at(event, "id"),
+        "event_type": event_type,
+        "event": text.encode(errors="backslashreplace").decode(),
+    }

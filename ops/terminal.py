@@ -1,12 +1,18 @@
 """Prints on a terminal: a table for people, or one JSON document a line for programs."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 type Row = Mapping[str, str | int | datetime | None]
+
+
+def note(text: str) -> None:
+    """Print what is no result, at once."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
@@ -18,24 +24,19 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
     """Print rows that have the same keys."""
     if as_json:
         lines = [json.dumps(msgspec.to_builtins(row)) for row in rows]
-    elif rows:
-        heading = [key.replace("_", " ").upper() for key in rows[0]]
-        cells = [heading, *([_cell(value) for value in row.values()] for row in rows)]
+    else:
+        heading = [[key.replace("_", " ").upper() for key in row] for row in rows[:1]]
+        cells = [*heading, *([_cell(value) for value in row.values()] for row in rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
-    else:
-        lines = []
     for line in lines:
         print(printable(line))
 
 
 def _cell(value: str | int | datetime | None) -> str:
-    match value:
-        case None:
-            return "-"
-        case datetime():
-            return _age(int((datetime.now(UTC) - value).total_seconds()))
-    return printable(str(value))
+    if isinstance(value, datetime):
+        return _age(int((datetime.now(UTC) - value).total_seconds()))
+    return "-" if value is None else printable(str(value))
 
 
 def _age(seconds: int) -> str:
