@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,6 @@ from local.stack import Stack
 from local.terminal import coloured
 from ops.terminal import printable
 from shared.settings import SettingsError
-
-type Run = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
-"""Runs a command, and returns the exit code."""
 
 
 def main(command: Sequence[str] | None = None) -> int:
@@ -51,51 +48,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(metavar="COMMAND")
 
-    def add(name: str, run: Run, description: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=description, description=description)
-        command.set_defaults(run=run)
-        return command
-
-    command = add(
-        "up",
-        _up,
-        "Run storage (Azurite), the app, Event Grid and the page until Ctrl-C, first sending the samples. "
-        "The app is reloaded when its code or local.settings.json changes.",
+    summary = (
+        "Run storage (Azurite), the app, Event Grid and the page until Ctrl-C. Reload edited code."
     )
+    command = commands.add_parser("up", help=summary, description=summary)
+    command.set_defaults(run=_up)
     command.add_argument("--no-samples", action="store_true", help="do not send the samples")
-    command.add_argument(
-        "--func", action="store_true", help="deliver to `func start` on --port instead of running the app"
-    )
+    command.add_argument("--func", action="store_true", help="leave the app to `func start` on --port")
     _add_port(command, "--port", 7071, "the endpoint")
     _add_port(command, "--storage-port", 10000, "blob storage; queues and tables are on the next two")
     _add_port(command, "--event-grid-port", 7072, "Event Grid and the page")
-    command.add_argument(
-        "--time-scale",
-        type=_time_scale,
-        default=1,
-        metavar="N",
-        help="divide Event Grid's waits, 10 s before the first retry, by this (default: %(default)s)",
-    )
-    command.add_argument(
-        "--data-dir",
-        type=Path,
-        metavar="DIR",
-        help="where storage keeps its data (default: a temporary folder)",
-    )
+    scale_help = "divide Event Grid's waits, 10 s before the first retry, by this (default: %(default)s)"
+    command.add_argument("--time-scale", type=_time_scale, default=1, metavar="N", help=scale_help)
+    data_help = "where storage keeps its data (default: a temporary folder)"
+    command.add_argument("--data-dir", type=Path, metavar="DIR", help=data_help)
 
-    command = add(
-        "send",
-        _send,
-        "Publish samples, or the events in files, to the local Event Grid, and print what becomes of each. "
-        "The exit code is 0 if all are written.",
+    summary = (
+        "Send samples or files of events, and print what becomes of each. Exit 0 if all are written."
     )
-    command.add_argument(
-        "names",
-        nargs="+",
-        metavar="NAME|FILE",
-        help=f"a sample or a file of events; the samples are {', '.join(sending.sample_names())}",
-    )
-    command.add_argument("--direct", action="store_true", help="send to the functions themselves")
+    command = commands.add_parser("send", help=summary, description=summary)
+    command.set_defaults(run=_send)
+    names_help = f"a file of events, or one of the samples {', '.join(sending.sample_names())}"
+    command.add_argument("names", nargs="+", metavar="NAME|FILE", help=names_help)
+    command.add_argument("--direct", action="store_true", help="send to the functions, not to Event Grid")
     form = command.add_mutually_exclusive_group()
     form.add_argument("--cloudevents", action="store_true", help="send in the schema of CloudEvents 1.0")
     form.add_argument("--function", metavar="NAME", help="send to this function, files exactly as they are")
