@@ -48,9 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(metavar="COMMAND")
 
-    summary = (
-        "Run storage (Azurite), the app, Event Grid and the page until Ctrl-C. Reload edited code."
-    )
+    summary = "Run storage (Azurite), the app, Event Grid and the page until Ctrl-C. Reload edited code."
     command = commands.add_parser("up", help=summary, description=summary)
     command.set_defaults(run=_up)
     command.add_argument("--no-samples", action="store_true", help="do not send the samples")
@@ -63,9 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     data_help = "where storage keeps its data (default: a temporary folder)"
     command.add_argument("--data-dir", type=Path, metavar="DIR", help=data_help)
 
-    summary = (
-        "Send samples or files of events, and print what becomes of each. Exit 0 if all are written."
-    )
+    summary = "Send samples or files of events, and print what becomes of each. Exit 0 if all are written."
     command = commands.add_parser("send", help=summary, description=summary)
     command.set_defaults(run=_send)
     names_help = f"a file of events, or one of the samples {', '.join(sending.sample_names())}"

@@ -22,15 +22,16 @@ BODY_LIMIT = 104_857_600
 """Bytes, the Functions host's default."""
 
 _VERBS = ("GET", "PUT", "POST", "DELETE", "OPTIONS")
-_EVENT_GRID = "eventgrid.azure.net"
+_ROUTE = "/runtime/webhooks/{eventgrid:(?i:eventgrid)}{extra:(/.*)?}"
 _ORIGINS = (
-    _EVENT_GRID,
+    "eventgrid.azure.net",
     "eventgrid.azure.us",
     "eventgrid.azure.eaglex.ic.gov",
     "eventgrid.azure.microsoft.scloud",
     "eventgrid.azure.cn",
 )
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+_NO_EVENT = "the host reads this body as a form, not as an event (curl: -H 'content-type: application/json')"
 
 
 class Invoker(Protocol):
@@ -65,8 +66,6 @@ async def serving(current_app: CurrentApp, port: int, journal: Journal) -> Async
     """
 
     async def event_grid(request: web.Request) -> web.Response:
-        if request.match_info["extension"].lower() != "eventgrid":
-            raise web.HTTPNotFound
         body = await request.read()
         try:
             return await _answer(request, body, await current_app(), journal)
@@ -74,9 +73,8 @@ async def serving(current_app: CurrentApp, port: int, journal: Journal) -> Async
             _note(error, request, body, journal)
             return web.Response(status=error.status, text=error.text)
 
-    routes = [web.route(verb, "/runtime/webhooks/{extension}{extra:(/.*)?}", event_grid) for verb in _VERBS]
     application = web_server.application(
-        [*routes, web.get("/", _home)],
+        [web.get("/", _home), *(web.route(verb, _ROUTE, event_grid) for verb in _VERBS)],
         journal.report,
         use=f"events are posted to {PATH}?functionName=NAME",
         body_limit=BODY_LIMIT,
@@ -93,13 +91,14 @@ async def _answer(request: web.Request, body: bytes, app: Invoker | None, journa
     if app is None:
         raise _RefusedError(404, "the app does not load")
     if request.content_type == _MULTIPART:
-        raise _RefusedError(500, _form_warning(request))
+        raise _RefusedError(500, _NO_EVENT)
     function = ",".join(request.query.getall("functionName", []))
     if function not in app.functions:
         text = f"cannot find function: '{function}'"
         raise _RefusedError(404, f"{text}; the functions are {', '.join(app.functions)}", text)
     if request.method == "OPTIONS":
-        return web.Response(headers={"Webhook-Allowed-Origin": _allowed_origin(request)})
+        origin = request.headers.get("WebHook-Request-Origin")
+        return web.Response(headers={"Webhook-Allowed-Origin": origin if origin in _ORIGINS else _ORIGINS[0]})
     match request.headers.get("aeg-event-type", "").lower():
         case "subscriptionvalidation":
             return _validate(_text(request, body))
@@ -112,26 +111,14 @@ async def _answer(request: web.Request, body: bytes, app: Invoker | None, journa
     )
 
 
-def _allowed_origin(request: web.Request) -> str:
-    origin = request.headers.get("WebHook-Request-Origin", "")
-    return origin if origin in _ORIGINS else _EVENT_GRID
-
-
 def _text(request: web.Request, body: bytes) -> str:
     """Decode the body as leniently as the Functions host, which replaces what is not of the charset."""
     if request.content_type == _FORM:  # the host has read it as a form by now, and finds no text
-        raise _RefusedError(500, _form_warning(request))
+        raise _RefusedError(500, _NO_EVENT)
     try:
         return body.decode(request.charset or "utf-8", errors="replace").removeprefix("\ufeff")
     except LookupError:
         raise _RefusedError(500, "the charset of the content type is unknown") from None
-
-
-def _form_warning(request: web.Request) -> str:
-    return (
-        f"the host reads a body of {request.content_type} as a form, not as an event "
-        "(with curl: -H 'content-type: application/json')"
-    )
 
 
 def _validate(text: str) -> web.Response:
@@ -176,12 +163,8 @@ async def _deliver(
 
 def _invoke(app: Invoker, function: str, delivery: Delivery) -> Awaitable[str | None]:
     if delivery.attempts[-1].fault == "function-fails":
-        return _failed()
+        return asyncio.sleep(0, "made to fail")
     return app.invoke(function, delivery.event)
-
-
-async def _failed() -> str:
-    return "made to fail"
 
 
 def _known(request: web.Request, journal: Journal) -> Delivery | None:

@@ -13,24 +13,24 @@ DEPTH_LIMIT = 64
 INTEGER_LIMIT = 380
 """Characters of an integer."""
 
+_TOO_DEEP = f"the body is nested over {DEPTH_LIMIT} levels"
 _ESCAPED = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 
 
 def first_value(text: str) -> object:
     """Return the first JSON value of a text; what follows it is ignored. Raises ValueError."""
     try:
-        value, _ = json.JSONDecoder(strict=False, parse_int=_integer).raw_decode(text.lstrip())
+        return json.JSONDecoder(strict=False, parse_int=_integer).raw_decode(text.lstrip())[0]
     except json.JSONDecodeError as error:
         raise ValueError(f"the body is not JSON: {error}") from None
     except RecursionError:
-        raise ValueError(_too_deep()) from None
-    return value
+        raise ValueError(_TOO_DEEP) from None
 
 
 def compact(value: object, depth: int = 0) -> str:
     """Return a value as the host writes it. Raises ValueError for one that is nested too deeply."""
     if isinstance(value, dict | list) and depth >= DEPTH_LIMIT:
-        raise ValueError(_too_deep())
+        raise ValueError(_TOO_DEEP)
     match value:
         case dict():
             members = (f"{_string(name)}:{compact(each, depth + 1)}" for name, each in value.items())
@@ -65,7 +65,3 @@ def _string(value: str) -> str:
 def _escape(match: re.Match[str]) -> str:
     character = match[0]
     return "\N{REPLACEMENT CHARACTER}" if character >= "\ud800" else f"\\u{ord(character):04x}"
-
-
-def _too_deep() -> str:
-    return f"the body is nested over {DEPTH_LIMIT} levels"

@@ -3,7 +3,7 @@
 It imports nothing else, for the cold starts of other apps are measured through it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,15 +35,12 @@ class App:
         load_binding_registry()
         handle_event.load_function_metadata(str(folder), caller_info="worker_init_request")
         start_threadpool_executor()
-        self._ids = {function.name: function.function_id for function in handle_event._metadata_result or ()}
-        if not self._ids:
+        self.functions = {found.name: found.function_id for found in handle_event._metadata_result or ()}
+        """The runtime's ids of the functions, by their names."""
+        if not self.functions:
             raise RuntimeError(f"no function found in {folder / 'function_app.py'}")
         self._trace = SimpleNamespace(trace_parent=trace_parent, trace_state="", attributes={})
         self._invocations = count(1)
-
-    @property
-    def functions(self) -> Collection[str]:
-        return self._ids
 
     async def invoke(
         self, function: str, event: str, kind: str = "json", metadata: Mapping[str, str] | None = None
@@ -52,7 +49,7 @@ class App:
 
         `kind` is the type of the data, and `metadata` what the host adds to it, each value as JSON.
         """
-        function_id = self._ids[function]
+        function_id = self.functions[function]
         (argument,) = handle_event._functions.get_function(function_id).input_types
         invocation = SimpleNamespace(
             invocation_id=str(next(self._invocations)),
