@@ -1,4 +1,4 @@
-"""JSON text to Envelope."""
+"""Reading an envelope from JSON text."""
 
 from typing import Any
 
@@ -31,19 +31,19 @@ CLOUD_EVENT: dict[str, Any] = {
     ids=["empty", "cut", "words", "bom", "nan", "huge", "surrogate escape", "surrogate", "nested", "digits"],
 )
 def test_text_that_is_no_json_is_refused(text: str) -> None:
-    """Text that no JSON document can be made of is refused, whatever is wrong with it."""
+    """Each text that is not a JSON document is refused, whatever its fault."""
     with pytest.raises(DecodeError) as refused:
         parse_json(text)
     assert refused.value.reason is Reason.INVALID_JSON
 
 
 def test_both_schemas_give_the_same_envelope() -> None:
-    """What wraps the data makes no difference behind the envelope."""
+    """After the envelope is read, the schema makes no difference."""
     assert parse_envelope(EVENT_GRID) == parse_envelope(CLOUD_EVENT)
 
 
 def test_misspelt_specversion_and_mixed_schemas_are_read() -> None:
-    """Published examples write specVersion, and one mixes both schemas."""
+    """Published examples have `specVersion`, and one mixes both schemas."""
     misspelt = {key: value for key, value in CLOUD_EVENT.items() if key != "specversion"} | {
         "specVersion": "1.0"
     }
@@ -53,7 +53,7 @@ def test_misspelt_specversion_and_mixed_schemas_are_read() -> None:
 
 @pytest.mark.parametrize("document", [None, [], [EVENT_GRID], "x", 1, True])
 def test_json_that_is_no_object_is_no_envelope(document: Any) -> None:
-    """An event is one object: the Functions host splits arrays."""
+    """An event is one object, because the Functions host splits arrays."""
     with pytest.raises(DecodeError, match=r"invalid_envelope: .* at `\$`"):
         parse_envelope(document)
 
@@ -61,15 +61,15 @@ def test_json_that_is_no_object_is_no_envelope(document: Any) -> None:
 @pytest.mark.parametrize("key", ["id", "eventType"])
 @pytest.mark.parametrize("value", [None, "", 7, {}])
 def test_an_envelope_needs_an_id_and_a_type(key: str, value: Any) -> None:
-    """An id is never invented: a redelivery would get another, and be written twice."""
+    """The app makes up no id, because a redelivery would get another and would not be seen as a repeat."""
     with pytest.raises(DecodeError, match=rf"invalid_envelope: .* at `\$\.{key}`"):
         parse_envelope(EVENT_GRID | {key: value})
     with pytest.raises(DecodeError, match=rf"invalid_envelope: .* at `\$\.{key}`"):
         parse_envelope({name: item for name, item in EVENT_GRID.items() if name != key})
 
 
-def test_what_hand_made_events_leave_out_is_not_needed() -> None:
-    """Source, subject, time and data may be absent."""
+def test_source_subject_time_and_data_may_be_absent() -> None:
+    """Events that were written by hand often lack them."""
     envelope = parse_envelope({"id": "e1", "eventType": "T"})
     assert (envelope.source, envelope.subject, envelope.time, envelope.data) == ("unknown", None, None, None)
 
@@ -97,5 +97,5 @@ def test_what_hand_made_events_leave_out_is_not_needed() -> None:
     ],
 )
 def test_times_become_utc_with_the_fraction_as_it_came(given: Any, expected: str | None) -> None:
-    """Any offset becomes Z, no digit of the fraction is lost, and what is no time is None."""
+    """The offset becomes Z, and no digit of the fraction is lost. A value that is not a time is None."""
     assert expected == utc_time(given)

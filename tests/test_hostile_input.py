@@ -1,4 +1,4 @@
-"""Hostile and odd input: what no sender should send, and what some do."""
+"""Hostile and odd input, which no sender should send and some do."""
 
 import asyncio
 import json
@@ -59,7 +59,7 @@ def changed(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def ga_data(name: str, **changes: Any) -> dict[str, Any]:
-    """Return the data in the GA shape of a sample that is changed. Raises DecodeError."""
+    """Return the data of a changed sample in its GA shape. Raises DecodeError."""
     envelope = parse_envelope(parse_json(json.dumps(changed(name, **changes))))
     return decode(envelope, PAYLOADS[envelope.type]).ga_data
 
@@ -71,13 +71,13 @@ def detail(name: str, **changes: Any) -> str:
     return refused.value.detail
 
 
-def test_of_duplicate_keys_the_last_one_counts() -> None:
-    """As with Python's own json, in the envelope and in the data."""
+def test_of_duplicate_keys_the_last_one_is_used() -> None:
+    """It is the same as in Python's own json, in the envelope and in the data."""
     assert parse_json('{"id": "a", "id": "b", "data": {"x": 1, "x": 2}}') == {"id": "b", "data": {"x": 2}}
 
 
-def test_of_two_other_casings_the_first_one_counts() -> None:
-    """Where no key has the GA spelling, the order decides."""
+def test_of_two_other_casings_the_first_one_is_used() -> None:
+    """If no key has the GA spelling, the order decides."""
     assert ga_data("sms-received", MESSAGE="loud")["message"] == sample("sms-received")["data"]["Message"]
     twins = {"mESSAGE": "first", "MESSAGE": "second", "Message": None}
     event = sample("sms-received")
@@ -91,8 +91,8 @@ def test_of_two_other_casings_the_first_one_counts() -> None:
     ids=["nan", "infinity", "huge", "digits", "nested", "surrogate"],
 )
 @pytest.mark.parametrize("key", ["Message", "unknown"])
-def test_what_no_reader_agrees_on_is_never_written_as_a_value(key: str, value: str) -> None:
-    """It ends in the dead letter as text, and that dead letter is JSON for the strictest reader."""
+def test_a_value_that_readers_disagree_on_is_never_written_as_a_value(key: str, value: str) -> None:
+    """The dead letter has the event as text, and is valid JSON for a strict reader."""
     text = json.dumps(changed("sms-received", **{key: "@"})).replace('"@"', value)
     with settings():
         ((_, document),) = deliver(PASSING_ON["sms"], text).written
@@ -103,7 +103,7 @@ def test_what_no_reader_agrees_on_is_never_written_as_a_value(key: str, value: s
 @pytest.mark.parametrize("ensure_ascii", [True, False], ids=["escaped", "raw"])
 @pytest.mark.parametrize("place", ["message", "id"])
 async def test_a_lone_surrogate_is_dead_lettered(place: str, ensure_ascii: bool, queues: Queues) -> None:
-    """It has no UTF-8, yet storage gets the event, with the surrogate as an escape."""
+    """It cannot be encoded in UTF-8. The dead letter has the event with the surrogate as an escape."""
     event = sample("sms-received")
     if place == "id":
         event["id"] = "\ud800"
@@ -117,7 +117,7 @@ async def test_a_lone_surrogate_is_dead_lettered(place: str, ensure_ascii: bool,
 
 
 async def test_control_characters_round_trip(queues: Queues) -> None:
-    """Every control character, and those that XML and JavaScript trip over, reach the consumer unchanged."""
+    """Control characters, and those with which XML and JavaScript have problems, arrive unchanged."""
     message = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0x10FFFF]))
     await PASSING_ON["sms"].handle(json.dumps(changed("sms-received", Message=message)))
     await PASSING_ON["sms"].handle(json.dumps(changed("sms-received", Message=message, To=None)))
@@ -128,14 +128,14 @@ async def test_control_characters_round_trip(queues: Queues) -> None:
 
 @pytest.mark.parametrize(("given", "expected"), READABLE_TIMES.items())
 def test_a_readable_time_is_kept(given: str, expected: str) -> None:
-    """Required or optional, it comes out in UTC."""
+    """It comes out in UTC."""
     assert expected == ga_data("sms-received", ReceivedTimestamp=given)["receivedTimestamp"]
     assert expected == ga_data("chat-thread-created", createTime=given)["createTime"]
 
 
 @pytest.mark.parametrize("given", ODD_TIMES, ids=str)
 def test_an_odd_time_fails_no_event(given: Any) -> None:
-    """A payload's is kept as it came, beside the times; an event's own is absent."""
+    """A time in the data is kept under `unreadable`. The event's own time is absent."""
     data = ga_data("chat-thread-created", createTime=given)
     assert ({"createTime": given}, False) == (data["unreadable"], "createTime" in data)
     data = ga_data("sms-received", ReceivedTimestamp=given)
@@ -143,15 +143,15 @@ def test_an_odd_time_fails_no_event(given: Any) -> None:
     assert parse_envelope(sample("sms-received") | {"eventTime": given}).time is None
 
 
-def test_an_event_time_that_cannot_be_read_leaves_the_other_schemas() -> None:
-    """In a mixture of both schemas null or nonsense in one field does not hide the time in the other."""
+def test_if_an_event_time_cannot_be_read_the_other_schemas_is_used() -> None:
+    """In a mixture of both schemas a wrong value in one field does not hide the time in the other."""
     both = sample("sms-received") | {"time": "2026-03-02T09:15:33Z"}
     assert [parse_envelope(both | {"eventTime": odd}).time for odd in (None, "", 5)] == [both["time"]] * 3
 
 
 @pytest.mark.parametrize(("given", "expected"), VERSIONS.values(), ids=VERSIONS.keys())
 def test_a_version_is_a_number_or_absent_or_refused(given: Any, expected: int | None) -> None:
-    """A thread event does without a version that is no 64-bit integer; a message event cannot."""
+    """A version has to be a 64-bit integer. A message event needs one, a thread event does not."""
     data = ga_data("chat-thread-created", version=given)
     assert expected == data.get("version")
     if expected is None and given is not None:
@@ -164,12 +164,12 @@ def test_a_version_is_a_number_or_absent_or_refused(given: Any, expected: int | 
 
 @pytest.mark.parametrize("number", ["+14255550127", "14255550127", "CONTOSO", "55501", "", "☎", "anonymous"])
 def test_a_sender_is_accepted_as_it_is(number: str) -> None:
-    """Carriers let an SMS come from more than phone numbers."""
+    """Carriers allow senders of an SMS that are not phone numbers."""
     assert number == ga_data("sms-received", From=number)["from"]
 
 
-def test_of_disagreeing_identifiers_the_object_counts() -> None:
-    """The participant and the recipient are who the object says, and the flat form is gone."""
+def test_if_identifiers_disagree_the_object_is_used() -> None:
+    """Participant and recipient are those of the object. The flat form is kept under `unreadable`."""
     other = {"rawId": "8:acs:other_one", "communicationUser": {"id": "8:acs:other_one"}}
     data = ga_data(
         "participant-added",
@@ -184,8 +184,8 @@ def test_of_disagreeing_identifiers_the_object_counts() -> None:
     assert {key: given[key] for key in ("memberAdded", "recipientId")} == data["unreadable"]
 
 
-def test_an_identifier_that_disagrees_with_itself_keeps_what_it_says() -> None:
-    """Raw id, kind and member come from three fields; none is corrected by another."""
+def test_an_identifier_that_contradicts_itself_is_kept() -> None:
+    """Raw id, kind and member come from three fields. None is corrected from another."""
     sender = {"rawId": "4:+14255550127", "kind": "unknown", "communicationUser": {"id": "8:acs:a_b"}}
     data = ga_data("chat-message-received", senderCommunicationIdentifier=sender)
     assert sender == data["senderCommunicationIdentifier"]
@@ -197,14 +197,14 @@ def test_an_identifier_that_disagrees_with_itself_keeps_what_it_says() -> None:
     ids=["validation", "another casing", "the longest"],
 )
 async def test_an_unsupported_type_is_dead_lettered(event_type: str, queues: Queues) -> None:
-    """Whatever is no supported type, to the letter, is kept with its type."""
+    """A type has to be exactly a supported one. The dead letter names the type."""
     await PASSING_ON["sms"].handle(json.dumps(sample("sms-received") | {"eventType": event_type}))
     (letter,) = queues.everything()
     assert ("unsupported_event_type", event_type) == (letter["data"]["reason"], letter["data"]["eventType"])
 
 
 async def test_250_participants_reach_the_consumer(queues: Queues) -> None:
-    """The largest thread is more than a message holds: the consumer finds everybody in the blob."""
+    """The largest thread does not fit into a message. The consumer finds all participants in the blob."""
     members = [{"memberId": f"8:acs:{index:0>80}", "displayName": f"N{index}"} for index in range(250)]
     await PASSING_ON["chat_thread"].handle(json.dumps(changed("chat-thread-created", members=members)))
     (message,) = queues.everything()
@@ -214,7 +214,7 @@ async def test_250_participants_reach_the_consumer(queues: Queues) -> None:
 
 @pytest.mark.parametrize("ensure_ascii", [True, False], ids=["escaped", "raw"])
 async def test_the_longest_message_reaches_the_consumer(ensure_ascii: bool, queues: Queues) -> None:
-    """28,000 characters of three bytes each are over a message's limit, though not over it in characters."""
+    """28,000 characters of three bytes each exceed the limit of a message in bytes only."""
     event = changed("chat-message-received", messageBody=CJK)
     await PASSING_ON["chat_message"].handle(json.dumps(event, ensure_ascii=ensure_ascii))
     (message,) = queues.everything()
@@ -222,8 +222,8 @@ async def test_the_longest_message_reaches_the_consumer(ensure_ascii: bool, queu
 
 
 @pytest.mark.parametrize("good", [True, False], ids=["good", "bad"])
-async def test_the_largest_event_holds_up_no_other(good: bool, queues: Queues) -> None:
-    """Event Grid's limit is 1 MB: such an event is kept whole, and one beside it is written as ever."""
+async def test_the_largest_event_is_kept_whole(good: bool, queues: Queues) -> None:
+    """Event Grid's limit is 1 MB. Another event at the same time is written as usual."""
     large = changed("sms-received", Message="x" * 1_000_000, **({} if good else {"To": 5}))
     family = PASSING_ON["sms"]
     await asyncio.gather(family.handle(json.dumps(large)), family.handle(json.dumps(sample("sms-received"))))
@@ -251,7 +251,7 @@ async def test_the_largest_event_holds_up_no_other(good: bool, queues: Queues) -
 async def test_an_attribute_too_long_for_a_message_is_not_retried(
     changes: dict[str, Any], reason: str | None, queues: Queues
 ) -> None:
-    """What a message cannot hold beside its reference to the blob is left out, or dead-letters the event."""
+    """An attribute that does not fit into a message is left out, or the event is dead-lettered."""
     await PASSING_ON["sms"].handle(json.dumps(sample("sms-received") | changes))
     (message,) = queues.everything()
     document = queues.referenced(message) if "dataref" in message else message
@@ -259,7 +259,7 @@ async def test_an_attribute_too_long_for_a_message_is_not_retried(
 
 
 async def test_90_000_unknown_keys_are_handled_in_bounded_time(queues: Queues) -> None:
-    """As many keys as 1 MB holds cost no more than their number."""
+    """1 MB can hold that many keys. They must not take minutes."""
     unknown = {f"k{index}": 0 for index in range(90_000)}
     async with asyncio.timeout(15):
         await PASSING_ON["sms"].handle(json.dumps(changed("sms-received", **unknown)))
@@ -268,7 +268,7 @@ async def test_90_000_unknown_keys_are_handled_in_bounded_time(queues: Queues) -
 
 
 def test_a_batch_delivered_twice_is_byte_identical() -> None:
-    """Event Grid delivers at least once: every repeat is the same bytes, good event or bad."""
+    """Event Grid delivers at least once. Each repeat gives the same bytes, for good and bad events."""
     texts = [json.dumps(sample(name)) for name in SAMPLES] + ["{", "[]", json.dumps({"id": "e1"})]
 
     def batch() -> list[tuple[str, bytes]]:

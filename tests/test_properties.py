@@ -1,4 +1,4 @@
-"""What holds for every input, over events that Hypothesis makes up. `make fuzz` runs the same for longer."""
+"""Properties of all inputs, tested with events that Hypothesis makes. `make fuzz` runs them for longer."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def _settings() -> Iterator[None]:
 @repeatable
 @given(deliveries())
 def test_every_delivery_is_written_once_or_dead_lettered_once(delivery: tuple[EventFamily, str]) -> None:
-    """With storage there nothing raises, is lost or is written twice; a redelivery writes the same bytes."""
+    """If storage works, nothing raises, is lost or is written twice. A redelivery writes the same bytes."""
     family, text = delivery
     delivered = deliver(family, text)
     ((queue, document),) = delivered.written
@@ -77,7 +77,7 @@ def test_every_delivery_is_written_once_or_dead_lettered_once(delivery: tuple[Ev
 @repeatable
 @given(deliveries())
 def test_an_outcome_is_a_whole_cloud_event(delivery: tuple[EventFamily, str]) -> None:
-    """Every document has what CloudEvents 1.0 requires, and each attribute is a string that is not empty."""
+    """Every document has what CloudEvents 1.0 requires, and each attribute is a non-empty string."""
     ((_, document),) = deliver(*delivery).written
     outcome = strict_json(document)
     attributes = {name: value for name, value in outcome.items() if name != "data"}
@@ -90,7 +90,7 @@ def test_an_outcome_is_a_whole_cloud_event(delivery: tuple[EventFamily, str]) ->
 @repeatable
 @given(texts())
 def test_decoding_raises_nothing_but_a_decode_error(text: str) -> None:
-    """Whatever the text, it is decoded or refused with a reason."""
+    """Every text is decoded, or refused with a reason."""
     refused = refusal(text)
     assert refused is None or refused.reason in DECODING_REASONS
 
@@ -98,7 +98,7 @@ def test_decoding_raises_nothing_but_a_decode_error(text: str) -> None:
 @repeatable
 @given(mutated_events())
 def test_both_schemas_give_the_same_bytes(event: dict[str, Any]) -> None:
-    """Event Grid's schema or CloudEvents around the same data make no difference, good or bad data."""
+    """The schema around the same data makes no difference, for good and bad data."""
     envelope = {"id": "e1", "topic": "/s", "subject": "s", "eventType": _type_of(event), "eventTime": "x"}
     wrapped = envelope | {"data": event.get("data")}
     assert _outcome_or_detail(wrapped) == _outcome_or_detail(as_cloud_event(wrapped))
@@ -107,7 +107,7 @@ def test_both_schemas_give_the_same_bytes(event: dict[str, Any]) -> None:
 @repeatable
 @given(st.sampled_from(SAMPLES), st.data())
 def test_the_order_of_keys_changes_nothing(name: str, data: st.DataObject) -> None:
-    """Wherever the keys stand, at every depth, the outcome says the same."""
+    """The order of keys, at every depth, makes no difference to the outcome."""
     assert _outcome(sample(name)) == _outcome(data.draw(shuffled(sample(name))))
 
 
@@ -123,9 +123,9 @@ def test_the_casing_of_known_keys_changes_nothing(name: str, data: st.DataObject
 @repeatable
 @given(st.sampled_from(SAMPLES), st.data())
 def test_unknown_keys_change_nothing_else(name: str, data: st.DataObject) -> None:
-    """What is not known is kept beside what is, and the rest of the outcome stays the same.
+    """Unknown keys are kept, and the rest of the outcome stays the same.
 
-    Where one field arrives under two names, what only the one that does not count says is kept as well.
+    If a field arrives under two names, unknown keys of the value that is not used are kept as well.
     """
     extended = _outcome(data.draw(with_unknown_keys(sample(name))))
     assert _outcome(sample(name)) == _without_unknown_keys(extended)
@@ -134,7 +134,7 @@ def test_unknown_keys_change_nothing_else(name: str, data: st.DataObject) -> Non
 @repeatable
 @given(mutated_events())
 def test_no_scalar_of_an_accepted_event_is_lost(event: dict[str, Any]) -> None:
-    """Whatever its data says is in the outcome's data: as it came, or as a number or a time in UTC."""
+    """Each value of its data is in the outcome's data: unchanged, or as a number or a time in UTC."""
     ((_, document),) = deliver(family_of(event), json.dumps(event)).written
     outcome = strict_json(document)
     if outcome["type"] != "acs.dead-letter":
@@ -144,7 +144,7 @@ def test_no_scalar_of_an_accepted_event_is_lost(event: dict[str, Any]) -> None:
 @repeatable
 @given(mutated_events())
 def test_an_outcome_validates_under_its_schema(event: dict[str, Any]) -> None:
-    """What cannot be read does not get into the fields that a typed consumer reads."""
+    """A value that cannot be read does not get into a field that a typed consumer reads."""
     ((_, document),) = deliver(family_of(event), json.dumps(event)).written
     assert [] == faults(strict_json(document))
 
@@ -152,7 +152,7 @@ def test_an_outcome_validates_under_its_schema(event: dict[str, Any]) -> None:
 @repeatable
 @given(st.sampled_from(SAMPLES), st.data())
 def test_an_optional_field_never_refuses_an_event(name: str, data: st.DataObject) -> None:
-    """Whatever stands in it, the event comes out."""
+    """The event comes out, whatever the field contains."""
     event = sample(name)
     payload = PAYLOADS[_type_of(event)]
     field = data.draw(st.sampled_from([info for info in fields(payload) if not info.required]))
@@ -163,7 +163,7 @@ def test_an_optional_field_never_refuses_an_event(name: str, data: st.DataObject
 @repeatable
 @given(marked_events())
 def test_nothing_of_an_event_is_in_a_record_or_a_refusal(marked: tuple[dict[str, Any], list[str]]) -> None:
-    """Neither a value nor an unknown key of the input gets into the log, a reason or a detail."""
+    """No value and no unknown key of the input gets into the log, a reason or a detail."""
     event, marks = marked
     text = json.dumps(event)
     delivered = deliver(family_of(event), text)
@@ -183,7 +183,7 @@ def _no_constant(name: str) -> None:
 
 
 def _written(event: dict[str, Any]) -> bytes:
-    """Return the outcome's bytes of an event that is not to be refused."""
+    """Return the bytes of the outcome of an event that must be accepted."""
     document = _outcome_or_detail(event)
     assert isinstance(document, bytes)
     return document
@@ -194,7 +194,7 @@ def _outcome(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _outcome_or_detail(event: dict[str, Any]) -> bytes | str:
-    """Return the outcome's bytes, or why the event was dead-lettered."""
+    """Return the bytes of the outcome, or the detail of the dead letter."""
     ((_, document),) = deliver(family_of(event), json.dumps(event)).written
     data = strict_json(document)["data"]
     return f"{data['reason']} {data['detail']}" if b'"type":"acs.dead-letter"' in document else document
@@ -218,7 +218,7 @@ def _without_unknown_keys(value: Any) -> Any:
 
 
 def _scalars(value: Any) -> Iterator[str]:
-    """Return what a JSON value says, times and numbers in one form each; nothing for an empty string."""
+    """Return the scalars in a JSON value except empty strings, with one form for times and for numbers."""
     match value:
         case dict():
             for item in value.values():
@@ -254,7 +254,7 @@ def _reason_and_detail(delivered: Delivered) -> list[str]:
 
 
 def refusal(text: str) -> DecodeError | None:
-    """Return why a text cannot be decoded, whichever family it is meant for."""
+    """Return the error of a text that cannot be decoded, for whichever family it is."""
     try:
         envelope = parse_envelope(parse_json(text))
         if envelope.type in PAYLOADS:

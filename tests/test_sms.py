@@ -12,7 +12,7 @@ HELP = ("HELP", "INFO", "AIDE")
 
 
 async def keyword_of(message: str) -> object:
-    """Return what the handler says of a message."""
+    """Return the keyword that the handler finds in a message."""
     outcome = await sms.received(event_from(sample("sms-received"), SmsReceived, message=message))
     return outcome.extensions.get("smskeyword")
 
@@ -25,8 +25,8 @@ async def keyword_of(message: str) -> object:
         *((word, "help") for word in HELP),
     ],
 )
-async def test_a_keyword_says_what_it_asks_for(word: str, keyword: str) -> None:
-    """In any case; with a letter more or less it is another word."""
+async def test_a_word_is_its_keyword(word: str, keyword: str) -> None:
+    """It is, in any case. With a letter more or less it is not."""
     assert (
         keyword == await keyword_of(word) == await keyword_of(word.lower()) == await keyword_of(word.title())
     )
@@ -52,7 +52,7 @@ async def test_a_keyword_says_what_it_asks_for(word: str, keyword: str) -> None:
     ],
 )
 async def test_only_letters_and_digits_are_compared(message: str, keyword: str) -> None:
-    """Case, accents, width, punctuation and white space make no other word."""
+    """Case, accents, character width, punctuation and white space are ignored."""
     assert keyword == await keyword_of(message)
 
 
@@ -60,7 +60,7 @@ async def test_only_letters_and_digits_are_compared(message: str, keyword: str) 
     "message", ["yes", "Yes!", "please stop", "stop 5", "stop it", "", " ", "...", "стоп", "x" * 100_000]
 )
 async def test_other_messages_are_no_keyword(message: str) -> None:
-    """Only the whole message counts, and nothing that may answer another question."""
+    """A message is a keyword only as a whole, and only if it cannot answer another question."""
     assert await keyword_of(message) is None
 
 
@@ -75,7 +75,7 @@ async def test_other_messages_are_no_keyword(message: str) -> None:
     ],
 )
 async def test_a_delivery_status_is_reduced_to_three(status: str, expected: str) -> None:
-    """Case and white space round it do not count; what it says to the letter stays in the data."""
+    """Case and surrounding white space are ignored. The data keeps the status as it arrived."""
     event = event_from(sample("sms-delivery-report"), SmsDeliveryReportReceived, deliveryStatus=status)
     outcome = await sms.delivery_reported(event)
     assert {"deliveryoutcome": expected} == outcome.extensions
