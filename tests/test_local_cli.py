@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -24,9 +25,12 @@ from local import stack as local_stack
 from local.azurite import Azurite
 from local.errors import LocalError
 from local.journal import Journal
+from local.project import app_environment, snapshot
 from local.stack import PROJECT_DIR, Stack
+from local.terminal import coloured
+from local.worker_process import ReloadingWorker
 from shared.settings import Settings
-from tests.events import golden
+from tests.events import golden, sample
 from tests.queues import Queues
 from tests.waiting import until
 
@@ -338,16 +342,25 @@ class TestUp:
         assert_gone({worker.process.pid})
 
 
+type Send = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
+
+
+@pytest.fixture(name="send")
+def _send(stack: Stack, run: Run, stack_queues: Queues) -> Send:  # noqa: ARG001 - they are emptied
+    """Return what sends to the running stack."""
+    port = ("--event-grid-port", str(stack.event_grid_port))
+    return lambda *arguments: asyncio.to_thread(run, "send", *arguments, *port)
+
+
 class TestSend:
     """What is sent to a running stack."""
 
     pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-    async def test_it_prints_the_outcome(self, stack: Stack, stack_queues: Queues, run: Run) -> None:
+    async def test_it_prints_the_outcome(self, send: Send, stack_queues: Queues) -> None:
         """Events are published in either schema, and their outcomes printed; no proxy is asked."""
-        port = ("--event-grid-port", str(stack.event_grid_port))
-        sent = await asyncio.to_thread(run, "send", "sms-received", *port)
-        as_json = await asyncio.to_thread(run, "send", "participant-added", "--cloudevents", "--json", *port)
+        sent = await send("sms-received")
+        as_json = await send("participant-added", "--cloudevents", "--json")
 
         assert (0, "") == (sent.returncode, sent.stderr)
         head, place, document = sent.stdout.split("\n", 2)
@@ -373,34 +386,29 @@ class TestSend:
             (json.dumps("x" * 1_048_576), "", "too large"),
         ],
     )
-    @pytest.mark.usefixtures("stack_queues")
     async def test_it_prints_the_reason(
-        self, text: str, options: str, reason: str, stack: Stack, run: Run, tmp_path: Path
+        self, text: str, options: str, reason: str, send: Send, tmp_path: Path
     ) -> None:
         """What is refused, routed nowhere, or dead-lettered is said, and the exit code is 1."""
         file = tmp_path / "event.json"
         file.write_text(text, "latin-1")
-        port = ("--event-grid-port", str(stack.event_grid_port))
-        result = await asyncio.to_thread(run, "send", str(file), *options.split(), *port)
+        result = await send(str(file), *options.split())
 
         assert 1 == result.returncode
         assert reason in result.stdout + result.stderr
 
-    async def test_each_event_of_a_file_is_sent(self, stack: Stack, run: Run, tmp_path: Path) -> None:
+    async def test_each_event_of_a_file_is_sent(self, send: Send, tmp_path: Path) -> None:
         """A file may hold an array; with --json, nothing but a line for each delivery is printed."""
         file = tmp_path / "events.json"
         file.write_text(json.dumps([OTHER, OTHER | {"id": "2"}]))
-        port = ("--event-grid-port", str(stack.event_grid_port))
-        result = await asyncio.to_thread(run, "send", str(file), "--json", *port)
+        result = await send(str(file), "--json")
 
         assert ["1", "2"] == [json.loads(line)["id"] for line in result.stdout.splitlines()]
         assert (1, "") == (result.returncode, result.stderr)
 
-    @pytest.mark.usefixtures("stack_queues")
-    async def test_it_need_not_wait(self, stack: Stack, run: Run) -> None:
+    async def test_it_need_not_wait(self, stack: Stack, send: Send) -> None:
         """With --no-wait it prints nothing, and the event is delivered all the same."""
-        port = ("--event-grid-port", str(stack.event_grid_port))
-        result = await asyncio.to_thread(run, "send", "sms-received", "--no-wait", *port)
+        result = await send("sms-received", "--no-wait")
         await until(lambda: stack.event_grid.undelivered == 0)
 
         assert (0, "", "") == (result.returncode, result.stdout, result.stderr)
@@ -441,21 +449,17 @@ class Tiny:
         return next(report for report in self.reports if text in report)
 
 
-@pytest.fixture(name="make_tiny")
-def _make_tiny(tmp_path: Path) -> Callable[[], Path]:
-    """Return what makes a project with a small app and this local stack."""
-
-    def make() -> Path:
-        (tmp_path / "local").symlink_to(PROJECT_DIR / "local", target_is_directory=True)
-        (tmp_path / "function_app.py").write_text(APP)
-        return tmp_path
-
-    return make
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    """Make a project with a small app and this local stack."""
+    (tmp_path / "local").symlink_to(PROJECT_DIR / "local", target_is_directory=True)
+    (tmp_path / "function_app.py").write_text(APP)
+    return tmp_path
 
 
 @pytest.fixture(name="tiny")
-async def _tiny(make_tiny: Callable[[], Path], storage: Azurite) -> AsyncIterator[Tiny]:
-    folder, reports = make_tiny(), list[str]()
+async def _tiny(folder: Path, storage: Azurite) -> AsyncIterator[Tiny]:
+    reports = list[str]()
     (folder / "local.settings.json").write_text('{"Values": {"GREETING": "hello", "PATH": "not this one"}}')
     async with local_stack.running(storage, project_dir=folder, report=reports.append) as running:
         yield Tiny(running, folder, reports)
@@ -555,6 +559,45 @@ class TestWorker:
         assert 1 == sum(reason in each for each in tiny.reports)
 
 
+def test_an_edit_of_the_app_or_its_settings_is_noticed(tmp_path: Path) -> None:
+    """Every source file counts, and the settings, but not what is not deployed."""
+    before = snapshot(tmp_path)
+    for path in ("function_app.py", "functions/sms.py", "shared/payloads/sms.py", "local.settings.json"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+        assert before != (before := snapshot(tmp_path))
+    (tmp_path / "functions" / "sms.pyc").touch()
+    assert before == snapshot(tmp_path)
+
+
+async def test_another_host_may_run_the_app(storage: Azurite) -> None:
+    """With --func, events go to the host on --port, and its app finds storage on --storage-port."""
+    first, reports = ports.free_block(4), list[str]()
+    environment = app_environment(PROJECT_DIR, azurite.connection_string(first))
+    workers = ReloadingWorker(PROJECT_DIR, lambda: environment, reports.append)
+    options: dict[str, Any] = {"port": first + 3, "storage_port": first, "func": True}
+    async with (
+        local_stack.running(storage, report=reports.append, **options) as running,
+        workers.watching(),
+        host.serving(workers.current, first + 3, Journal(reports.append)),
+    ):
+        await workers.loaded()
+        (delivery,) = running.event_grid.publish([sample("sms-received")])
+        await until(lambda: delivery.fate != "delivering")
+
+    assert ("written", ["acs-sms"]) == (delivery.fate, [written.place for written in delivery.written])
+
+
+@pytest.mark.parametrize(("is_terminal", "no_color", "is_coloured"), [(1, "", 1), (1, "1", 0), (0, "", 0)])
+def test_colour_is_for_terminals(
+    is_terminal: int, no_color: str, is_coloured: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is none in a file or a pipe, nor where NO_COLOR is set."""
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    assert is_coloured == coloured("written").count("\x1b[32m")
+
+
 async def test_missing_azurite_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Azurite is not installed, the error says how to install it."""
     monkeypatch.setattr(azurite, "NODE_MODULES", tmp_path)
@@ -565,9 +608,8 @@ async def test_missing_azurite_is_an_error(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"Values": 1}', '{"IsEncrypted": true, "Values": {}}'])
-async def test_wrong_settings_are_an_error(make_tiny: Callable[[], Path], text: str) -> None:
+async def test_wrong_settings_are_an_error(folder: Path, text: str) -> None:
     """A local.settings.json that cannot be used is an error that names it."""
-    folder = make_tiny()
     (folder / "local.settings.json").write_text(text)
 
     with pytest.raises(LocalError, match=r"local\.settings\.json"):
