@@ -123,9 +123,9 @@ class _ObjectReader:
             unused += [(field, key, item) for field, key, item in arrived if field.name in dropped]
         unreadable = _saying_more(unused, completed) if unused else {}
         if UNREADABLE in rest:
-            unreadable[UNREADABLE] = rest.pop(UNREADABLE)
+            unreadable[UNREADABLE] = rest[UNREADABLE]
         if unreadable:
-            rest[UNREADABLE] = dict(sorted(unreadable.items()))
+            rest[UNREADABLE] = unreadable
         return completed | dict(sorted(rest.items())) if rest else completed
 
 

@@ -365,6 +365,7 @@ def test_an_own_key_called_unreadable_is_kept() -> None:
         ({"message": "new", "MESSAGE": None}, None),
         ({"message": "new", "MESSAGE": ""}, None),
         ({"message": "new", "MESSAGE": ["new"]}, None),
+        ({"message": "new", "note": 1, "version": 1}, {"note": 1}),
         ({"message": "new", "senderId": "4:+14255550127"}, None),
         ({"message": "new", "senderId": "4:+1"}, {"senderId": "4:+1"}),
         (
@@ -438,6 +439,7 @@ def _result(event: dict[str, Any]) -> Any:
         ({"From": None}, "A required field is missing - at `$.data.from`."),
         ({"Message": 5}, "Expected `str`, got `int` - at `$.data.message`."),
         ({"Message": ["secret"]}, "Expected `str`, got `array` - at `$.data.message`."),
+        ({"Message": ["secret"], "message": 5}, "Expected `str`, got `int` - at `$.data.message`."),
     ],
 )
 def test_a_refusal_says_what_and_where_and_no_value(changes: dict[str, Any], detail: str) -> None:
