@@ -57,7 +57,7 @@ def decode[P: Payload](envelope: Envelope, payload_type: type[P]) -> Event[P]:
     )
 
 
-class _Field(msgspec.Struct, frozen=True, eq=False):
+class _Field(msgspec.Struct, frozen=True):
     name: str
     """The name in the GA shape."""
     former_name: str | None
@@ -66,15 +66,10 @@ class _Field(msgspec.Struct, frozen=True, eq=False):
     """The type of values that need not be read."""
     read: _Reader
 
-
-type _Arrived = tuple[_Field, str, Any]
-"""A field, a key that matches it, and the key's value."""
-
-
-def _preference(arrived: _Arrived) -> tuple[str, bool, bool, bool]:
-    """Return the sort key of what arrived: of one field's values the least is the best."""
-    field, key, value = arrived
-    return field.name, value in ({}, []), key.lower() != field.name.lower(), key != field.name
+    def preference(self, candidate: tuple[str, Any]) -> tuple[bool, bool, bool]:
+        """Return the sort key of a key and value that may be the field's: the least is the best."""
+        key, value = candidate
+        return value in ({}, []), key.lower() != self.name.lower(), key != self.name
 
 
 class _ObjectReader:
@@ -82,10 +77,10 @@ class _ObjectReader:
 
     def __init__(self, struct: type[GaObject]) -> None:
         self._struct = struct
-        known = _fields(struct)
-        self._required = [field.name for field in known if field.required]
-        self._by_key = {field.former_name.lower(): field for field in known if field.former_name}
-        self._by_key |= {field.name.lower(): field for field in known}
+        self._fields = _fields(struct)
+        self._required = [field.name for field in self._fields if field.required]
+        self._by_key = {field.former_name.lower(): field for field in self._fields if field.former_name}
+        self._by_key |= {field.name.lower(): field for field in self._fields}
 
     def __call__(self, value: Any, path: JsonPath) -> dict[str, Any]:
         ga: dict[str, Any] = {}
@@ -93,34 +88,38 @@ class _ObjectReader:
             ga, value = {self._struct.text_field: value}, {}
         if not isinstance(value, dict):
             convert(value, dict, path)
-        arrived: list[_Arrived] = []
+        arrived: dict[str, list[tuple[str, Any]]] = {}
         rest: dict[str, Any] = {}
         for key, item in value.items():
             field = self._by_key.get(key.lower())
             if field is None:
                 rest[key] = item
             elif item is not None:
-                arrived.append((field, key, item))
-        if len({field for field, _, _ in arrived}) < len(arrived):
-            arrived.sort(key=_preference)
+                arrived.setdefault(field.name, []).append((key, item))
         errors: dict[str, DecodeError] = {}
-        unused: list[_Arrived] = []
-        for field, key, item in arrived:
+        unused: list[tuple[str, str, Any]] = []
+        for field in self._fields:
             name = field.name
-            if name in ga:
-                unused.append((field, key, item))
+            if name not in arrived:
                 continue
-            try:
-                ga[name] = item if type(item) is field.as_it_is else field.read(item, (path, name))
-            except DecodeError as error:
-                errors.setdefault(name, error)
-                unused.append((field, key, item))
+            candidates = arrived[name]
+            if len(candidates) > 1:
+                candidates.sort(key=field.preference)
+            for key, item in candidates:
+                if name in ga:
+                    unused.append((name, key, item))
+                    continue
+                try:
+                    ga[name] = item if type(item) is field.as_it_is else field.read(item, (path, name))
+                except DecodeError as error:
+                    errors.setdefault(name, error)
+                    unused.append((name, key, item))
         completed = self._struct.complete(ga)
+        if completed is not ga and (dropped := arrived.keys() - completed.keys()):
+            unused += [(name, key, item) for name in sorted(dropped) for key, item in arrived[name]]
         for name in self._required:
             if name not in completed:
                 raise errors.get(name) or invalid("A required field is missing", (path, name))
-        if completed is not ga and (dropped := ga.keys() - completed.keys()):
-            unused += [(field, key, item) for field, key, item in arrived if field.name in dropped]
         unreadable = _saying_more(unused, completed) if unused else {}
         if UNREADABLE in rest:
             unreadable[UNREADABLE] = rest[UNREADABLE]
@@ -129,10 +128,10 @@ class _ObjectReader:
         return completed | dict(sorted(rest.items())) if rest else completed
 
 
-def _saying_more(unused: list[_Arrived], ga: dict[str, Any]) -> dict[str, Any]:
+def _saying_more(unused: list[tuple[str, str, Any]], ga: dict[str, Any]) -> dict[str, Any]:
     """Return what was not used and says more than its field says now, under its own keys."""
-    said = {name: _scalars(ga.get(name)) for name in {field.name for field, _, _ in unused}}
-    return {key: item for field, key, item in unused if not _scalars(item) <= said[field.name]}
+    said = {name: _scalars(ga.get(name)) for name in {name for name, _, _ in unused}}
+    return {key: item for name, key, item in unused if not _scalars(item) <= said[name]}
 
 
 def _scalars(value: Any) -> set[str]:
