@@ -21,8 +21,7 @@ from shared.settings import ConnectionStringStorage, IdentityStorage, Settings, 
 from shared.telemetry import traceparent
 
 if TYPE_CHECKING:
-    from azure.storage.blob.aio import BlobServiceClient, ContainerClient
-    from azure.storage.queue.aio import QueueServiceClient
+    from azure.storage.blob.aio import ContainerClient
 
 MESSAGE_LIMIT = 49_152
 """Bytes that a message of 64 KiB holds once they are Base64."""
@@ -88,14 +87,7 @@ class QueueSink:
         seconds = -1 if queue == self._settings.dead_letter_queue else self._settings.outcome_ttl_seconds
         put = partial(self._writer.put, queue, document, seconds)
         async with self._writing(f"queue {queue} ({self._settings.setting_of(queue)})", deadline):
-            await _creating(put, lambda: self._queues.create_queue(queue))
-
-    @cached_property
-    def _queues(self) -> "QueueServiceClient":
-        # Imported only when used: for a queue that is missing.
-        from azure.storage.queue.aio import QueueServiceClient
-
-        return self._client(QueueServiceClient, lambda identity: identity.queue_service_uri)
+            await _creating(put, partial(self._writer.create, queue))
 
     async def _store(self, outcome: Outcome, deadline: float) -> str:
         """Put a document into the oversize container; return its URL. A redelivery overwrites it."""
@@ -129,23 +121,18 @@ class QueueSink:
     @cached_property
     def _container(self) -> "ContainerClient":
         # Imported only when used: few outcomes are this large.
-        from azure.storage.blob.aio import BlobServiceClient
+        from azure.storage.blob.aio import ContainerClient
 
+        name = self._settings.oversize_container
         try:
-            service = self._client(BlobServiceClient, IdentityStorage.require_blob_service_uri)
+            match self._settings.storage:
+                case ConnectionStringStorage(text):
+                    return ContainerClient.from_connection_string(text, name, **self._options)
+                case IdentityStorage() as storage:
+                    uri = storage.require_blob_service_uri()
+                    return ContainerClient(uri, name, credential=self._identity, **self._options)
         except ValueError:
             raise SettingsError("OutcomesStorage should have a BlobEndpoint beside its signature.") from None
-        return service.get_container_client(self._settings.oversize_container)
-
-    def _client[C: ("QueueServiceClient", "BlobServiceClient")](
-        self, kind: type[C], uri: Callable[[IdentityStorage], str]
-    ) -> C:
-        """Return a client of the SDK, which has the transport of the writer and closes with it."""
-        match self._settings.storage:
-            case ConnectionStringStorage(text):
-                return kind.from_connection_string(text, **self._options)
-            case IdentityStorage() as storage:
-                return kind(uri(storage), credential=self._identity, **self._options)
 
 
 async def _creating(write: Callable[[], Awaitable[object]], create: Callable[[], Awaitable[object]]) -> None:

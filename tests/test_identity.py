@@ -7,7 +7,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
@@ -18,8 +18,6 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from azure.core.credentials import TokenRequestOptions
-from azure.core.exceptions import ResourceExistsError
-from azure.storage.queue import QueueClient
 
 from local import azurite as local_azurite
 from local.ports import free_block
@@ -204,9 +202,6 @@ async def test_a_developers_own_login_needs_the_queue_endpoint_alone(
     environ = account.environ() | {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
     blobs = environ.pop("OutcomesStorage__blobServiceUri")
     asked = f"account get-access-token --output json --resource {STORAGE}"
-    queue = QueueClient.from_connection_string(account.connection_string, "acs-sms")
-    with queue, suppress(ResourceExistsError):
-        queue.create_queue()  # so that the app does not create it, which takes another token
     assert ("", "") == await deliver(environ, SMALL, SMALL)
     assert [asked] == (tmp_path / "asked").read_text().splitlines()
     assert ("", "") == await deliver(environ | {"OutcomesStorage__blobServiceUri": blobs}, LARGE, LARGE)
@@ -219,7 +214,7 @@ async def test_a_developers_own_login_needs_the_queue_endpoint_alone(
 async def test_an_identity_needs_no_azure_storage_queue(
     account: Account, app_service: AppService, written: Queues
 ) -> None:
-    """Only a queue that is missing does, or a connection string; a cold start imports nothing of it."""
+    """Only a connection string does; a cold start imports nothing of it."""
     environ = account.environ() | IDENTITY | app_service.environ
     assert ("", "") == await deliver(environ, SMALL)
     script = DELIVER + "print('azure.storage' in sys.modules)"

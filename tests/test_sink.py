@@ -517,14 +517,15 @@ async def test_a_queue_that_is_being_deleted_raises() -> None:
 
 
 async def test_an_azurite_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It refuses the API version of the SDK; the app and the operator's tool say what to do."""
+    """It refuses the API version of the SDK, which writes blobs; the operator's tool says what to do, too."""
     monkeypatch.setattr(azurite_module, "OPTIONS", ("--silent",))
     port = free_block(len(azurite_module.SERVICES))
     connection = azurite_module.connection_string(port)
     sink = QueueSink(Settings.from_environ({"OutcomesStorage": connection}))
     async with azurite_module.running(port, tmp_path):
+        await sink.write("acs-sms", [OUTCOME])
         with pytest.raises(SinkError) as refused:
-            await sink.write("acs-sms", [OUTCOME])
+            await sink.write("acs-sms", [outcome_of_size(MESSAGE_LIMIT + 1)])
         ops = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "ops", "dead-letters", "list"),
             cwd=PROJECT,
@@ -537,7 +538,8 @@ async def test_an_azurite_that_is_too_old_is_named(tmp_path: Path, monkeypatch: 
         "torage answered 400 InvalidHeaderValue: if this is Azurite, update it or start it with "
         "--skipApiVersionCheck"
     )
-    assert f"S{answer}. {NOT_WRITTEN}" == str(refused.value)
+    container = "Not written: an outcome for the container acs-outcomes (OVERSIZE_CONTAINER)."
+    assert f"S{answer}. {container}" == str(refused.value)
     assert f"error: s{answer}\n" == errors.decode()
 
 

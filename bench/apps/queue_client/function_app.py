@@ -27,6 +27,9 @@ class QueueClientWriter:
     async def put(self, _: str, document: bytes, time_to_live: int) -> None:
         await self._client.send_message(document.decode(), time_to_live=time_to_live)
 
+    async def create(self, _: str) -> None:
+        await self._client.create_queue()
+
 
 setattr(shared.sink, "QueueWriter", QueueClientWriter)  # noqa: B010 - mypy knows another type
 
