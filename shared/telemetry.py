@@ -38,7 +38,7 @@ def report(delivery: Delivery, seconds: float, current: "Span | None") -> None:
         "acs.function": delivery.function,
         "acs.event_id": harmless_id(delivery.event_id),
         "acs.event_type": delivery.event_type or "unknown",
-        "acs.fate": delivery.fate.value,
+        "acs.fate": delivery.fate,
         "acs.reason": delivery.reason or "-",
         "acs.ms": seconds * 1000,
     }
