@@ -535,12 +535,12 @@ async def test_an_azurite_that_is_too_old_is_named(tmp_path: Path, monkeypatch: 
         _, errors = await ops.communicate()
         await sink.close()
     answer = (
-        "torage answered 400 InvalidHeaderValue: if this is Azurite, update it or start it with "
-        "--skipApiVersionCheck"
+        "Storage answered 400 InvalidHeaderValue: if this is Azurite, update it or start it with "
+        "--skipApiVersionCheck."
     )
     container = "Not written: an outcome for the container acs-outcomes (OVERSIZE_CONTAINER)."
-    assert f"S{answer}. {container}" == str(refused.value)
-    assert f"error: s{answer}\n" == errors.decode()
+    assert f"{answer} {container}" == str(refused.value)
+    assert f"error: {answer}\n" == errors.decode()
 
 
 async def test_a_delivery_is_one_record(queues: Queues, caplog: pytest.LogCaptureFixture) -> None:
