@@ -1,4 +1,4 @@
-"""Envelope to Event: whatever shape arrived becomes the GA shape."""
+"""Decoding an event's data: each shape that arrives becomes the GA shape."""
 
 import json
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ USER = "8:acs:a4f3c2d1-77e0-4b1f-8a53-0c9d6e5f4b21_00000024-6f0b-8a11-28d3-593a0
 
 
 def decode_sample[P: Payload](name: str, payload_type: type[P], **changes: Any) -> Event[P]:
-    """Decode a sample with some of its data changed; None takes a key away."""
+    """Decode a sample with changes to its data. None removes a key."""
     event = sample(name)
     event["data"] |= changes
     event["data"] = {key: value for key, value in event["data"].items() if value is not None}
@@ -28,7 +28,7 @@ def decode_sample[P: Payload](name: str, payload_type: type[P], **changes: Any) 
 
 
 def refusal(name: str, payload_type: type[Payload], **changes: Any) -> str:
-    """Return why a changed sample is refused."""
+    """Return the reason why a changed sample is refused."""
     with pytest.raises(DecodeError) as refused:
         decode_sample(name, payload_type, **changes)
     assert refused.value.reason is Reason.INVALID_DATA
@@ -36,7 +36,7 @@ def refusal(name: str, payload_type: type[Payload], **changes: Any) -> str:
 
 
 def refusal_of(event: dict[str, Any]) -> str:
-    """Return why a greeting is refused."""
+    """Return the reason why a greeting is refused."""
     with pytest.raises(DecodeError) as refused:
         event_from(event, Greeted)
     assert refused.value.reason is Reason.INVALID_DATA
@@ -51,14 +51,14 @@ def test_sms_is_typed() -> None:
 
 
 def test_keys_match_in_any_casing() -> None:
-    """PascalCase and camelCase may stand in one object; the GA spelling wins over another casing."""
+    """An object may contain both PascalCase and camelCase. The GA spelling has precedence."""
     event = decode_sample("sms-received", SmsReceived, Message="old", message="new", MESSAGE="loud")
     assert event.data.message == event.ga_data["message"] == "new"
     assert not {"Message", "MESSAGE"} & event.ga_data.keys()
 
 
 def test_flat_identifiers_become_objects() -> None:
-    """The 2020 form's raw ids become identifier objects, with the kind that the raw id's prefix says."""
+    """Raw ids of the form of 2020 become identifier objects. The kind follows from the prefix."""
     event = decode_sample("chat-message-received", ChatMessageReceived)
     sender = event.data.sender
     assert (sender.kind, sender.raw_id) == ("communicationUser", USER)
@@ -72,7 +72,7 @@ def test_flat_identifiers_become_objects() -> None:
 
 
 def test_an_identifier_object_wins_over_the_flat_id() -> None:
-    """Published events carry both; nobody is counted twice."""
+    """Published events contain both. No one appears twice."""
     other = {"rawId": "4:+14255550127", "phoneNumber": {"value": "+14255550127"}}
     event = decode_sample("chat-message-received", ChatMessageReceived, senderCommunicationIdentifier=other)
     assert (event.data.sender.kind, event.data.sender.raw_id) == ("phoneNumber", "4:+14255550127")
@@ -102,7 +102,7 @@ def test_an_identifier_object_wins_over_the_flat_id() -> None:
     ],
 )
 def test_the_kind_follows_from_the_raw_id(raw_id: str, expected: dict[str, Any]) -> None:
-    """Prefixes mean what they mean in Microsoft's SDKs."""
+    """Prefixes have the meaning that they have in Microsoft's SDKs."""
     event = decode_sample("chat-message-received", ChatMessageReceived, senderId=raw_id)
     assert {"rawId": raw_id} | expected == event.ga_data["senderCommunicationIdentifier"]
 
@@ -119,14 +119,14 @@ def test_the_kind_follows_from_the_raw_id(raw_id: str, expected: dict[str, Any])
     ],
 )
 def test_an_identifier_without_a_raw_id_gets_it_from_its_member(member: dict[str, Any], raw_id: str) -> None:
-    """The raw id is required in the specification, yet absent in published events."""
+    """The specification requires the raw id, but published events lack it."""
     event = decode_sample("chat-message-received", ChatMessageReceived, senderCommunicationIdentifier=member)
     assert ([event.data.sender.kind], event.data.sender.raw_id) == ([*member], raw_id)
 
 
 @pytest.mark.parametrize("nobody", ["", {}, {"rawId": ""}, {"communicationUser": {"id": ""}}], ids=repr)
 def test_an_identifier_that_names_nobody_is_absent(nobody: Any) -> None:
-    """The flat id beside it counts then; without one an optional identifier is left out."""
+    """Then the flat id is used. Without one, an optional identifier is absent."""
     changes = {"senderCommunicationIdentifier": nobody, "recipientId": nobody}
     event = decode_sample("chat-message-received", ChatMessageReceived, **changes)
     assert (event.data.sender.raw_id, event.data.recipient) == (USER, None)
@@ -136,7 +136,7 @@ def test_an_identifier_that_names_nobody_is_absent(nobody: Any) -> None:
 
 
 def test_an_empty_member_does_not_hide_the_real_one() -> None:
-    """The specification requires `communicationUser`, which those who are none leave empty."""
+    """The specification requires `communicationUser`. It is empty for other identifiers."""
     phone = {"rawId": "4:+14255550127", "phoneNumber": {"value": "+14255550127"}}
     event = decode_sample(
         "chat-message-received",
@@ -147,7 +147,7 @@ def test_an_empty_member_does_not_hide_the_real_one() -> None:
 
 
 def test_the_member_that_the_kind_names_counts() -> None:
-    """Of two members, against the specification, the kind chooses."""
+    """The specification allows only one member. If there are two, the kind decides."""
     two = {"phoneNumber": {"value": "+14255550127"}, "communicationUser": {"id": USER}}
     event = decode_sample(
         "chat-message-received",
@@ -158,7 +158,7 @@ def test_the_member_that_the_kind_names_counts() -> None:
 
 
 def test_an_identifier_keeps_the_kind_it_states() -> None:
-    """Kinds are open: one that this version does not know stays."""
+    """A kind that this version does not know is kept."""
     identifier = {"kind": "newKind", "rawId": "9:x", "newMember": {"id": 1}}
     event = decode_sample(
         "chat-message-received", ChatMessageReceived, senderCommunicationIdentifier=identifier
@@ -167,7 +167,7 @@ def test_an_identifier_keeps_the_kind_it_states() -> None:
 
 
 def test_an_identifier_that_says_something_but_names_nobody_is_kept() -> None:
-    """It cannot be read as an identifier; the flat id beside it can."""
+    """The flat id is used, because the object cannot be read as an identifier."""
     nobody = {"kind": "unknown", "rawId": "", "communicationUser": {"id": ""}}
     event = decode_sample("chat-message-received", ChatMessageReceived, recipientId=nobody)
     assert (None, {"recipientId": nobody}) == (event.data.recipient, event.ga_data["unreadable"])
@@ -204,7 +204,7 @@ def test_an_identifier_that_says_something_but_names_nobody_is_kept() -> None:
 def test_what_an_identifier_cannot_use_is_kept_in_it(
     identifier: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    """The rest of it says who it is."""
+    """The rest of the identifier is enough to identify someone."""
     data = event_from(greeting(sender=identifier), Greeted).ga_data
     person = {"kind": "phoneNumber", "rawId": "4:+1", "phoneNumber": {"value": "+1"}}
     assert {"sender": person | expected} == {"sender": data["sender"]}
@@ -212,7 +212,7 @@ def test_what_an_identifier_cannot_use_is_kept_in_it(
 
 
 def test_a_teams_user_of_no_stated_cloud_is_no_placeholder() -> None:
-    """A placeholder says nothing at all; this one says who it is, and the cloud is the public one."""
+    """It identifies someone, unlike a placeholder. Without a stated cloud, it is the public one."""
     user = {"userId": "u", "isAnonymous": False, "cloud": None}
     sender = {"microsoftTeamsUser": user, "phoneNumber": {"value": ""}}
     event = event_from(greeting(sender=sender), Greeted)
@@ -221,7 +221,7 @@ def test_a_teams_user_of_no_stated_cloud_is_no_placeholder() -> None:
 
 @pytest.mark.parametrize(("prefix", "cloud"), [("orgid", "public"), ("dod", "dod"), ("gcch", "gcch")])
 def test_a_teams_user_is_of_one_of_three_clouds(prefix: str, cloud: str) -> None:
-    """The raw id's prefix says which, and the other way round."""
+    """The cloud follows from the raw id's prefix, and the prefix from the cloud."""
     by_raw_id = event_from(greeting(sender=f"8:{prefix}:u"), Greeted).data.sender
     by_member = event_from(
         greeting(sender={"microsoftTeamsUser": {"userId": "u", "cloud": cloud, "isAnonymous": False}}),
@@ -233,13 +233,13 @@ def test_a_teams_user_is_of_one_of_three_clouds(prefix: str, cloud: str) -> None
 
 
 def test_a_teams_user_of_an_unknown_cloud_has_no_raw_id() -> None:
-    """None is invented: the identifier names nobody that anything could be compared to."""
+    """No raw id is made up, because it would not be the same as in other events."""
     sender = {"microsoftTeamsUser": {"userId": "u", "cloud": "newCloud"}}
     assert "missing" in refusal_of(greeting(sender=sender))
 
 
 def test_an_anonymous_teams_user_with_an_empty_id_names_nobody() -> None:
-    """A raw id without a name would make one person of all such."""
+    """Otherwise all such users would have the same raw id."""
     sender = {"microsoftTeamsUser": {"userId": "", "isAnonymous": True}}
     event = event_from(greeting(sender=sender, senderId="4:+1"), Greeted)
     assert "4:+1" == event.data.sender.raw_id
@@ -247,20 +247,20 @@ def test_an_anonymous_teams_user_with_an_empty_id_names_nobody() -> None:
 
 
 def test_an_identifier_may_hold_only_its_member() -> None:
-    """Without a raw id anywhere, a communication user's own id is the raw id."""
+    """If there is no raw id, a communication user's own id is used as the raw id."""
     event = event_from(greeting(sender={"communicationUser": {"id": "8:acs:a_b"}}), Greeted)
     assert ("communicationUser", "8:acs:a_b") == (event.data.sender.kind, event.data.sender.raw_id)
 
 
 def test_the_raw_id_of_the_ga_spelling_wins_wherever_it_stands() -> None:
-    """Another spelling after it does not replace it, nor one before it."""
+    """Another spelling before or after it does not replace it."""
     for sender in ({"rawId": "4:+1", "RawId": "4:+2"}, {"RawId": "4:+2", "rawId": "4:+1"}):
         event = event_from(greeting(sender=sender), Greeted)
         assert ("4:+1", {"RawId": "4:+2"}) == (event.data.sender.raw_id, event.data.sender.unreadable)
 
 
 def test_members_become_participants() -> None:
-    """The 2020 list of members becomes the GA list of participants; where both are there the GA's counts."""
+    """The list of members of 2020 becomes the list of participants, unless that is there too."""
     event = decode_sample("chat-thread-created", ChatThreadCreated)
     assert ["Nora", "Omar"] == [participant.display_name for participant in event.data.participants]
     assert "members" not in event.ga_data
@@ -273,7 +273,7 @@ def test_members_become_participants() -> None:
 
 
 def test_unknown_fields_are_kept_as_they_came() -> None:
-    """A field newer than this code reaches the consumer untouched, in the same place whatever the order."""
+    """A field that this version does not know reaches the consumer unchanged, at a fixed place."""
     event = decode_sample("sms-received", SmsReceived, zeta=[10**30, {"B": 2}], alpha={"x": "y"})
     assert [("alpha", {"x": "y"}), ("zeta", [10**30, {"B": 2}])] == list(event.ga_data.items())[-2:]
 
@@ -286,7 +286,7 @@ def test_a_version_is_a_number_however_it_came(version: Any) -> None:
 
 
 def test_an_empty_list_does_not_hide_a_filled_one() -> None:
-    """Some events carry the new name with nothing in it beside the former name."""
+    """Some events have an empty field under the new name, and the value under the former name."""
     event = decode_sample("chat-thread-created", ChatThreadCreated, participants=[])
     assert ["Nora", "Omar"] == [participant.display_name for participant in event.data.participants]
     assert UNREADABLE not in event.ga_data
@@ -307,21 +307,21 @@ OPTIONAL = {
 
 @pytest.mark.parametrize("nothing", ["", [], {}, [{}, ""], {"a": None}], ids=repr)
 def test_a_value_that_says_nothing_is_not_kept(nothing: Any) -> None:
-    """An empty value of another type than the field's means absent."""
+    """An empty value of another type than the field's is the same as no value."""
     event = event_from(greeting(seen=nothing), Greeted)
     assert (None, None) == (event.data.seen, event.data.unreadable)
 
 
 @pytest.mark.parametrize("key", OPTIONAL)
 def test_an_optional_field_never_refuses_an_event(key: str) -> None:
-    """Whatever its type, at any depth: the field is absent, and what arrived is kept under its own key."""
+    """A field with a wrong value is absent, at any depth. The value is kept under its own key."""
     event = event_from(greeting(**{key: OPTIONAL[key]}), Greeted)
     assert event_from(greeting(), Greeted).ga_data | {UNREADABLE: {key: OPTIONAL[key]}} == event.ga_data
     assert {key: OPTIONAL[key]} == event.data.unreadable
 
 
 def test_what_cannot_be_read_is_kept_in_the_object_that_it_came_from() -> None:
-    """The rest of a nested object can be read."""
+    """The rest of a nested object is read."""
     gift = {"label": "book", "Price": "much", "bought": "2026-02-30T09:15:33+02:00"}
     event = event_from(greeting(gift=gift, gifts=[gift]), Greeted)
     kept = {"label": "book", UNREADABLE: {"Price": "much", "bought": "2026-02-30T09:15:33+02:00"}}
@@ -330,7 +330,7 @@ def test_what_cannot_be_read_is_kept_in_the_object_that_it_came_from() -> None:
 
 
 def test_the_rest_of_a_delivery_report_arrives() -> None:
-    """Attempts, details and the tag are details: the status counts."""
+    """Wrong attempts, details or tags do not prevent that the status is read."""
     event = decode_sample(
         "sms-delivery-report",
         SmsDeliveryReportReceived,
@@ -350,7 +350,7 @@ def test_the_rest_of_a_delivery_report_arrives() -> None:
 
 
 def test_an_own_key_called_unreadable_is_kept() -> None:
-    """It is put where the key is reserved, beside what could not be read."""
+    """It is kept inside the app's own `unreadable`, with what could not be read."""
     own = {"x": [1]}
     event = event_from(greeting(unreadable=own, note=5), Greeted)
     assert {"note": 5, UNREADABLE: own} == event.ga_data[UNREADABLE]
@@ -379,27 +379,27 @@ def test_an_own_key_called_unreadable_is_kept() -> None:
 def test_a_value_that_another_overrides_is_kept_unless_it_says_the_same(
     changes: dict[str, Any], kept: Any
 ) -> None:
-    """One field may arrive under several keys: nothing that only one of them says is lost."""
+    """One field may arrive under several keys. A value that only one of them has is not lost."""
     event = event_from(greeting(**changes), Greeted)
     assert ("new", kept) == (event.data.message, event.ga_data.get(UNREADABLE))
 
 
 def test_the_next_spelling_counts_where_the_best_cannot_be_read() -> None:
-    """A required field that arrives twice is there when one of the two is."""
+    """A required field that arrives twice needs only one readable value."""
     event = event_from(greeting(sender={"rawId": 5}, senderId="4:+1", MESSAGE="x", message=5), Greeted)
     assert ("4:+1", "x") == (event.data.sender.raw_id, event.data.message)
     assert {"sender": {"rawId": 5}, "message": 5} == event.ga_data[UNREADABLE]
 
 
 def test_keys_in_open_objects_are_the_senders() -> None:
-    """They stay as they came, whatever their names."""
+    """They are kept unchanged, whatever their names."""
     labels = {"Unreadable": 1, UNREADABLE: None, "price": "x"}
     assert labels == event_from(greeting(labels=labels), Greeted).ga_data["labels"]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_null_is_absent(name: str) -> None:
-    """A key with null is as good as no key: refused where it is required, left out where it is not."""
+    """A key with null is the same as no key, for required and for optional fields."""
     event = sample(name)
     for key in event["data"]:
         data = event["data"] | {key: None}
@@ -409,7 +409,7 @@ def test_null_is_absent(name: str) -> None:
 
 @pytest.mark.parametrize("keys", [("Message", "message"), ("message", "Message")])
 def test_null_in_one_casing_is_no_value_in_another(keys: tuple[str, str]) -> None:
-    """Whichever of the two comes first."""
+    """This holds in either order."""
     event = sample("sms-received")
     del event["data"]["Message"]
     for null in keys:
@@ -419,7 +419,7 @@ def test_null_in_one_casing_is_no_value_in_another(keys: tuple[str, str]) -> Non
 
 @pytest.mark.parametrize("key", ["threadId", "messageId"])
 def test_a_change_is_known_by_ids_that_are_not_empty(key: str) -> None:
-    """Consumers would take all such changes for one."""
+    """Otherwise consumers would take all such changes for one."""
     assert refusal("chat-message-received", ChatMessageReceived, **{key: ""}) == (
         f"Expected `str` of length >= 1 - at `$.data.{key}`."
     )
@@ -443,7 +443,7 @@ def _result(event: dict[str, Any]) -> Any:
     ],
 )
 def test_a_refusal_says_what_and_where_and_no_value(changes: dict[str, Any], detail: str) -> None:
-    """The detail holds types and a path."""
+    """The detail contains types and a path only."""
     assert detail == refusal("sms-received", SmsReceived, **changes)
 
 
@@ -451,7 +451,7 @@ def test_a_refusal_says_what_and_where_and_no_value(changes: dict[str, Any], det
     "version", [2**63, -(2**63) - 1, 10**30, "1" * 30, "one", "", " 1", "٣", 1.5, True, [1]]
 )
 def test_a_required_number_has_64_bits(version: Any) -> None:
-    """What is none is refused, with its type at most."""
+    """Any other value is refused. The detail contains at most its type."""
     assert refusal_of(greeting(version=version)) in {
         f"Expected `int`{end} - at `$.data.version`."
         for end in (
@@ -467,13 +467,13 @@ def test_a_required_number_has_64_bits(version: Any) -> None:
 
 @pytest.mark.parametrize("version", [2**63 - 1, -(2**63)])
 def test_a_number_of_64_bits_is_read(version: int) -> None:
-    """The least and the greatest, as numbers and as strings."""
+    """The smallest and the largest are read, as numbers and as strings."""
     for given in (version, str(version)):
         assert version == event_from(greeting(version=given), Greeted).ga_data["version"]
 
 
 def test_a_required_time_that_cannot_be_read_is_refused() -> None:
-    """Nothing of it is in the detail."""
+    """The detail contains nothing of it."""
     assert "Expected an RFC 3339 time - at `$.data.at`." == refusal_of(greeting(at="secret"))
 
 
@@ -492,7 +492,7 @@ def test_a_refusal_deep_inside_names_the_whole_path() -> None:
 
 
 def test_a_refusal_quotes_no_value_of_an_enumeration() -> None:
-    """The library names it, in the payload class of anybody who uses one."""
+    """The library msgspec would name it, in any payload class with an enumeration."""
 
     class Rated(Greeted, frozen=True):
         rating: Literal["good", "bad"]
@@ -503,7 +503,7 @@ def test_a_refusal_quotes_no_value_of_an_enumeration() -> None:
 
 
 def test_identifiers_that_no_message_can_hold_are_refused() -> None:
-    """The keys of an outcome are made of them; a longer one is no event that a retry could cure."""
+    """The keys of an outcome are made of them. A retry cannot help if they are too long."""
     longest = "4:" + "1" * 1_022
     assert longest == event_from(greeting(sender=longest), Greeted).data.partition_key
     assert "too long" in refusal_of(greeting(sender=longest + "1"))
@@ -512,6 +512,6 @@ def test_identifiers_that_no_message_can_hold_are_refused() -> None:
 
 @pytest.mark.parametrize("data", [None, "text", json.dumps({"a": 1}), [], 5, {}])
 def test_data_that_is_no_object_is_refused(data: Any) -> None:
-    """Null, a string (JSON in it or not) and an array are no ACS data; an empty object lacks all."""
+    """Null, a string and an array are not data of ACS. An empty object lacks all fields."""
     with pytest.raises(DecodeError, match=r"^invalid_data: .* at `\$\.data"):
         decode(parse_envelope(sample("sms-received") | {"data": data}), SmsReceived)

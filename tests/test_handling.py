@@ -1,4 +1,4 @@
-"""Fates: what becomes of a delivery, with real storage behind it."""
+"""The results of deliveries, with real storage."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def pass_on(event: Event[Greeted]) -> Outcome:
 
 @pytest.mark.parametrize(("text", "reason", "detail"), BAD.values(), ids=BAD.keys())
 async def test_a_bad_event_is_dead_lettered(text: str, reason: str, detail: str, queues: Queues) -> None:
-    """Bad input ends as one dead letter that says what and where, and the function returns."""
+    """Bad input gives one dead letter that says what is wrong and where. The function returns."""
     await PASSING_ON["sms"].handle(text)
     (letter,) = queues.everything()
     assert letter["type"] == "acs.dead-letter"
@@ -50,7 +50,7 @@ async def test_a_bad_event_is_dead_lettered(text: str, reason: str, detail: str,
 async def test_an_event_of_another_resource_is_dead_lettered(
     queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ACS_SOURCES keeps other resources' events out, and lets its own in whatever their casing."""
+    """Only events of the resources in ACS_SOURCES are accepted. The casing of their ids is ignored."""
     event = greeting()
     monkeypatch.setenv("ACS_SOURCES", event["topic"].upper().replace("/SUBSCRIPTIONS", "/subscriptions"))
     get_settings.cache_clear()
@@ -74,7 +74,7 @@ async def test_a_handler_can_reject(queues: Queues) -> None:
 
 
 async def test_a_handler_can_reject_out_of_a_task_group(queues: Queues) -> None:
-    """What it awaits side by side raises groups, and the words may be no text that UTF-8 can hold."""
+    """A task group raises an exception group. The reason may be text that UTF-8 cannot encode."""
 
     async def reject(event: Event[Greeted]) -> Outcomes:
         async def not_ours() -> None:
@@ -91,7 +91,7 @@ async def test_a_handler_can_reject_out_of_a_task_group(queues: Queues) -> None:
 
 
 async def test_an_event_without_a_handler_is_dead_lettered(queues: Queues) -> None:
-    """A handler that somebody took out is missing at the next delivery, and at all of its repetitions."""
+    """A retry would not help: the handler would still be missing."""
     await EventFamily("greeting").handle(json.dumps(greeting()))
     (letter,) = queues.everything()
     assert ("unsupported_event_type", "No handler takes this event type.") == (
@@ -104,7 +104,7 @@ async def test_an_event_without_a_handler_is_dead_lettered(queues: Queues) -> No
 async def test_a_handler_can_ignore(
     nothing: Outcomes, queues: Queues, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without an outcome nothing is written, and the record says so."""
+    """Without an outcome nothing is written, and the log record says `ignored`."""
     caplog.set_level(logging.INFO, "acs_events")
 
     async def ignore(_: Event[Greeted]) -> Outcomes:
@@ -116,7 +116,7 @@ async def test_a_handler_can_ignore(
 
 
 async def test_a_handler_can_give_several_outcomes(queues: Queues) -> None:
-    """All of them are written, under ids of their own."""
+    """All of them are written, each with its own id."""
 
     async def twice(event: Event[Greeted]) -> Outcomes:
         return (Outcome.of(event, part=part) for part in (None, "copy"))
@@ -127,7 +127,7 @@ async def test_a_handler_can_give_several_outcomes(queues: Queues) -> None:
 
 
 async def test_a_handler_can_write_data_of_its_own(queues: Queues) -> None:
-    """It is in the place of the event's, and no schema is claimed for it; all else is as ever."""
+    """It replaces the event's data. The outcome has no `dataschema` then, and is otherwise the same."""
 
     async def shortened(event: Event[Greeted]) -> Outcomes:
         return Outcome.of(event, data={"length": len(event.data.message)})
@@ -139,7 +139,7 @@ async def test_a_handler_can_write_data_of_its_own(queues: Queues) -> None:
 
 
 async def test_of_several_outcomes_none_is_written_when_one_cannot_be(queues: Queues) -> None:
-    """Written in part, the rest would come with each redelivery again."""
+    """Otherwise each redelivery would write a part of them again."""
 
     async def twice(event: Event[Greeted]) -> Outcomes:
         return [Outcome.of(event), Outcome.of(event, data={"text": "\ud800"}, part="copy")]
@@ -151,7 +151,7 @@ async def test_of_several_outcomes_none_is_written_when_one_cannot_be(queues: Qu
 
 @pytest.mark.parametrize("result", [{}, "", "text", 5, [None]], ids=repr)
 async def test_what_is_no_outcome_is_a_fault(result: Any, queues: Queues) -> None:
-    """A handler's slip is not taken for an event that it ignores."""
+    """A wrong return value is an error of the handler, not an ignored event."""
 
     async def wrong(_: Event[Greeted]) -> Outcomes:
         result_of_a_slip: Outcomes = result
@@ -174,7 +174,7 @@ async def test_outcomes_of_one_id_are_a_fault(queues: Queues) -> None:
 
 
 async def test_a_handler_can_reject_as_late_as_it_likes(queues: Queues) -> None:
-    """What a generator raises is the handler's, too."""
+    """An exception of a generator is one of the handler."""
 
     async def reject(event: Event[Greeted]) -> Outcomes:
         def outcomes() -> Iterator[Outcome]:
@@ -190,7 +190,7 @@ async def test_a_handler_can_reject_as_late_as_it_likes(queues: Queues) -> None:
 async def test_a_fault_in_a_handler_raises_without_quoting(
     queues: Queues, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Any other exception fails the invocation; what is raised names the error and the place, no more."""
+    """Any other exception fails the invocation. The raised error has only its type and its place."""
 
     async def broken(event: Event[Greeted]) -> Outcomes:
         nothing: dict[str, Outcomes] = {}
@@ -220,7 +220,7 @@ async def test_a_fault_in_a_handler_raises_without_quoting(
 async def test_words_of_a_handler_get_into_no_log(
     error: Exception, queues: Queues, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """They may quote the event, whatever error they are in; the host answers and logs what is raised."""
+    """Any error text may quote the event. The host puts what is raised into its answer and its log."""
 
     async def broken(_: Event[Greeted]) -> Outcomes:
         error.add_note("hello secret")
@@ -236,7 +236,7 @@ async def test_words_of_a_handler_get_into_no_log(
 async def test_a_handlers_reason_to_reject_gets_into_no_log(
     queues: Queues, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It goes into the dead letter."""
+    """It is in the dead letter only."""
     caplog.set_level(logging.INFO)
 
     async def reject(event: Event[Greeted]) -> Outcomes:
@@ -250,7 +250,7 @@ async def test_a_handlers_reason_to_reject_gets_into_no_log(
 
 
 async def test_a_handler_that_exits_fails_its_delivery(queues: Queues) -> None:
-    """SystemExit would end the worker, and with it the deliveries of others."""
+    """SystemExit would end the worker and its other deliveries."""
 
     async def leave(_: Event[Greeted]) -> Outcomes:
         sys.exit("hello secret")
@@ -261,7 +261,7 @@ async def test_a_handler_that_exits_fails_its_delivery(queues: Queues) -> None:
 
 
 async def test_faults_in_a_task_group_are_named(queues: Queues) -> None:
-    """Each with its place, none with its text."""
+    """Each is named with its place and without its text."""
 
     async def broken(event: Event[Greeted]) -> Outcomes:
         raise ExceptionGroup(
@@ -291,7 +291,7 @@ async def test_a_task_that_was_cancelled_under_a_handler_is_a_fault(queues: Queu
 
 
 async def test_a_handler_that_hangs_fails_in_time(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The delivery fails before Event Grid repeats it, and says where it was."""
+    """The delivery fails before Event Grid repeats it. The error says where the handler was."""
     monkeypatch.setattr("shared.handling.DELIVERY_TIMEOUT", 0.1)
 
     async def hanging(_: Event[Greeted]) -> Outcomes:
@@ -307,7 +307,7 @@ async def test_a_handler_that_hangs_fails_in_time(queues: Queues, monkeypatch: p
 
 
 def test_a_handler_belongs_to_its_family_and_is_the_only_one() -> None:
-    """A handler that could never be called, or would displace another, is an error at import."""
+    """A handler that would never be called, or would replace another, is an error at import."""
 
     async def handler(_: Event[Any]) -> Outcomes:
         return None
@@ -325,7 +325,7 @@ def test_a_handler_belongs_to_its_family_and_is_the_only_one() -> None:
 
 
 def test_a_handler_is_an_async_function() -> None:
-    """Another function is refused when it is registered, with its name, not at the first event."""
+    """Another function is an error when it is registered, not at the first event. The error names it."""
 
     def plain(_: Event[Greeted]) -> Outcome:
         raise AssertionError
@@ -349,7 +349,7 @@ async def _wrong_setting(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]
 
 @pytest.mark.usefixtures("_wrong_setting")
 async def test_a_wrong_setting_raises_and_names_the_key() -> None:
-    """The event is kept by Event Grid until the setting is right."""
+    """Event Grid keeps the event until the setting is correct."""
     with pytest.raises(SettingsError, match=r"^GREETING_QUEUE should be"):
         await family_of(pass_on).handle(json.dumps(greeting()))
 
@@ -357,7 +357,7 @@ async def test_a_wrong_setting_raises_and_names_the_key() -> None:
 async def test_a_delivery_has_one_record_with_nothing_personal(
     queues: Queues, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Function, event id, event type, fate, reason and milliseconds, for written and dead-lettered events."""
+    """It has the function, the event id, the event type, the fate, the reason and the milliseconds."""
     caplog.set_level(logging.INFO)
     event, family = greeting(), family_of(pass_on)
     await family.handle(json.dumps(event))
@@ -382,7 +382,7 @@ async def test_a_delivery_has_one_record_with_nothing_personal(
 async def test_an_id_that_only_begins_as_acs_makes_them_is_not_logged(
     end: str, queues: Queues, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What follows may be anything."""
+    """The rest of it could be personal."""
     caplog.set_level(logging.INFO)
     event = greeting()
     await family_of(pass_on).handle(json.dumps(event | {"id": event["id"] + end}))
@@ -394,7 +394,7 @@ async def test_an_id_that_only_begins_as_acs_makes_them_is_not_logged(
 async def test_a_record_says_how_many_milliseconds_a_delivery_took(
     queues: Queues, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Storage's time is in it, and that of the handler."""
+    """It includes the time of storage and of the handler."""
     caplog.set_level(logging.INFO)
 
     async def slow(event: Event[Greeted]) -> Outcome:

@@ -1,4 +1,4 @@
-"""Outcomes and dead letters: the contract that consumers of the queues rely on."""
+"""Outcomes and dead letters: the contract with consumers of the queues."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from tests.greetings import Greeted, greeting
 
 
 async def outcome_of(event: dict[str, Any]) -> Outcome:
-    """Return what the handler of an event's type makes of it."""
+    """Return the outcome that the handler of the event's type gives."""
     envelope = parse_envelope(parse_json(json.dumps(event)))
     payload_type = PAYLOADS[envelope.type]
     handler = FAMILIES[payload_type.family].handlers[payload_type]
@@ -46,21 +46,21 @@ async def test_an_outcome_is_a_cloud_event(name: str) -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 async def test_the_order_of_keys_makes_no_difference(name: str) -> None:
-    """A redelivery whose keys come in another order is the same bytes."""
+    """A redelivery with its keys in another order gives the same bytes."""
     event = sample(name)
     turned = dict(reversed(event.items())) | {"data": dict(reversed(event["data"].items()))}
     assert (await outcome_of(event)).encode() == (await outcome_of(turned)).encode()
 
 
 def test_both_directions_of_an_sms_conversation_share_a_partition() -> None:
-    """A number has its + in one event and not in the other."""
+    """One event has the number with a +, the other without."""
     received = decode(parse_envelope(sample("sms-received")), SmsReceived)
     report = decode(parse_envelope(sample("sms-delivery-report")), SmsDeliveryReportReceived)
     assert received.data.partition_key == report.data.partition_key == "14255550127:18335550142"
 
 
 def test_a_change_without_a_version_has_no_change_key_and_no_sequence() -> None:
-    """The version of a thread event is optional; two changes must not seem to be one."""
+    """The version of a thread event is optional. Without it, two changes could seem to be one."""
     for name, payload_type in (
         ("chat-thread-deleted", ChatThreadDeleted),
         ("participant-added", ParticipantAdded),
@@ -72,13 +72,13 @@ def test_a_change_without_a_version_has_no_change_key_and_no_sequence() -> None:
 
 
 def test_a_negative_version_has_no_sequence() -> None:
-    """It has no place in an order of texts."""
+    """As text it cannot be ordered."""
     outcomes = [Outcome.of(event_from(greeting(version=version), Greeted)) for version in (-1, 0, 1, 10)]
     assert [None, "0" * 19, "0" * 18 + "1", "0" * 17 + "10"] == [outcome.sequence for outcome in outcomes]
 
 
 def test_a_part_has_at_most_1024_characters() -> None:
-    """A message must hold the id that it ends."""
+    """It is the end of an id, which must fit into a message."""
     event = event_from(greeting(), Greeted)
     assert Outcome.of(event, part="p" * 1_024).id.endswith(":" + "p" * 1_024)
     with pytest.raises(ValueError, match="a part should have at most 1024 characters"):
@@ -89,7 +89,7 @@ def test_a_part_has_at_most_1024_characters() -> None:
     "value", ["", "x" * 1_024, "Ünï 🎉", 0, 2**31 - 1, -(2**31), True], ids=lambda value: repr(value)[:20]
 )
 def test_an_outcome_has_the_attributes_that_a_handler_gives_it(value: Attribute) -> None:
-    """Beside its own, as the JSON values that CloudEvents has for them."""
+    """They are JSON values of the types that CloudEvents allows, beside the outcome's own attributes."""
     event = event_from(greeting(), Greeted)
     plain = json.loads(Outcome.of(event).encode())
     assert plain | {"a1": value} == json.loads(Outcome.of(event, attributes={"a1": value}).encode())
@@ -119,7 +119,7 @@ def test_an_outcome_has_the_attributes_that_a_handler_gives_it(value: Attribute)
     ids=lambda value: repr(value)[:30],
 )
 def test_an_attribute_follows_the_rules_of_cloudevents(attributes: dict[str, Any], error: str) -> None:
-    """A wrong one is refused where it is given, without its value in the error."""
+    """A wrong attribute is an error where the handler gives it. The error does not contain the value."""
     with pytest.raises(ValueError, match=error) as refused:
         Outcome.of(event_from(greeting(), Greeted), attributes=attributes)
     assert "secret" not in str(refused.value)
@@ -136,7 +136,7 @@ def _dead_letter(text: str) -> dict[str, Any]:
 
 
 def test_a_dead_letter_holds_the_event_and_why() -> None:
-    """The original comes back as JSON, with what an operator needs beside it."""
+    """The original is in it as JSON, with what an operator needs."""
     event = sample("sms-received")
     letter = _dead_letter(json.dumps(event))
     digest = hashlib.sha256(json.dumps(event).encode()).hexdigest()[:32]
@@ -154,7 +154,7 @@ def test_a_dead_letter_holds_the_event_and_why() -> None:
 
 
 def test_dead_letters_of_different_events_differ_in_their_ids() -> None:
-    """Events of one id are different ones where their texts are; a repeat of one is the same."""
+    """Events with the same id are different if their texts are. A repeat has the same text and id."""
     event = sample("sms-received")
     other = event | {"data": event["data"] | {"From": "+14255550128"}}
     first, repeated, second = (_dead_letter(json.dumps(one))["id"] for one in (event, event, other))
@@ -164,7 +164,7 @@ def test_dead_letters_of_different_events_differ_in_their_ids() -> None:
 
 @pytest.mark.parametrize("cloud_event", [False, True], ids=["event grid", "cloud event"])
 def test_a_dead_letter_says_where_its_event_is_from(cloud_event: bool) -> None:
-    """Source and event type are those of either schema."""
+    """It has the source and the event type of either schema."""
     event = sample("sms-received")
     letter = _dead_letter(json.dumps(as_cloud_event(event) if cloud_event else event))
     assert (event["topic"], event["eventType"]) == (letter["source"], letter["eventtype"])
@@ -172,7 +172,7 @@ def test_a_dead_letter_says_where_its_event_is_from(cloud_event: bool) -> None:
 
 
 def test_a_dead_letter_keeps_numbers_that_no_parser_holds() -> None:
-    """The original is embedded as it came, not parsed and written again."""
+    """The original is embedded unchanged. It is not parsed and written again."""
     text = '{"id": "e1", "n": 123456789012345678901234567890.123456789012345678901234567890}'
     error = DecodeError(Reason.INVALID_ENVELOPE, "Why.")
     assert text.encode() in dead_letter(text, parse_json(text), function="sms", error=error).encode()
@@ -180,7 +180,7 @@ def test_a_dead_letter_keeps_numbers_that_no_parser_holds() -> None:
 
 @pytest.mark.parametrize("text", ["", "not JSON", "[" * 100_000, "\x00", "\ud800", '{"id": "\\ud800"}'])
 def test_text_that_is_no_json_is_kept_as_text(text: str) -> None:
-    """Even text that is not Unicode makes a dead letter, under an id that a redelivery repeats."""
+    """Text that is not valid Unicode also gives a dead letter, with the same id in a redelivery."""
     letter = _dead_letter(text)
     kept = text.encode(errors="backslashreplace")
     assert kept.decode() == letter["data"]["original"]

@@ -1,4 +1,4 @@
-"""App settings: read on first use, and wrong in a way that says which and how."""
+"""App settings, and the errors for wrong ones."""
 
 import pytest
 from azure.storage.queue import QueueServiceClient
@@ -31,7 +31,7 @@ def test_the_host_storage_is_not_used() -> None:
 
 @pytest.mark.parametrize("text", ["UseDevelopmentStorage=true", "usedevelopmentstorage=TRUE;"])
 def test_development_storage_is_azurite(text: str) -> None:
-    """What Core Tools' templates hold is understood, as .NET does it in any casing."""
+    """The value in Core Tools' templates is accepted, in any casing as in .NET."""
     storage = Settings.from_environ({"OutcomesStorage": text}).storage
     assert isinstance(storage, ConnectionStringStorage)
     with QueueServiceClient.from_connection_string(storage.connection_string) as client:
@@ -39,7 +39,7 @@ def test_development_storage_is_azurite(text: str) -> None:
 
 
 def test_identity_needs_no_connection_string() -> None:
-    """The Functions convention for identity-based connections."""
+    """The settings follow the Functions convention for identity-based connections."""
     environ = {
         "OutcomesStorage__queueServiceUri": "https://a.queue.core.windows.net/",
         "OutcomesStorage__credential": "managedidentity",
@@ -54,7 +54,7 @@ def test_identity_needs_no_connection_string() -> None:
 
 
 def test_an_account_name_is_enough_for_an_identity() -> None:
-    """The host takes such a connection too. White space round a value does not matter, nor its casing."""
+    """The host accepts such a connection too. White space around a value and its casing are ignored."""
     environ = {
         "OutcomesStorage__accountName": " contoso ",
         "OutcomesStorage__credential": " ManagedIdentity ",
@@ -68,7 +68,7 @@ def test_an_account_name_is_enough_for_an_identity() -> None:
 
 
 def test_names_of_three_letters_are_allowed() -> None:
-    """The shortest names that Azure takes, for a queue, a container and an account."""
+    """They are the shortest names that Azure allows for a queue, a container and an account."""
     environ = {"OutcomesStorage__accountName": "abc", "SMS_QUEUE": "sms", "OVERSIZE_CONTAINER": "big"}
     settings = Settings.from_environ(environ)
     assert ("sms", "big") == (settings.queues["sms"], settings.oversize_container)
@@ -76,13 +76,13 @@ def test_names_of_three_letters_are_allowed() -> None:
 
 @pytest.mark.parametrize("part", ["ACCOUNTNAME=contoso", "AccountName=CONTOSO"])
 def test_the_casing_of_a_connection_string_is_free(part: str) -> None:
-    """The SDK takes the names of its parts in any casing, and so do DNS servers with an account's name."""
+    """The SDK accepts the names of its parts in any casing, and DNS ignores the casing of an account."""
     text = f"{part};AccountKey=c2VjcmV0"
     assert Settings.from_environ({"OutcomesStorage": text}).storage == ConnectionStringStorage(text)
 
 
 def test_a_blob_endpoint_that_cannot_be_derived_is_required_by_name() -> None:
-    """A queue endpoint of another form than Azure's says nothing of blobs, which few outcomes need."""
+    """If the queue endpoint has another form than Azure's, the blob endpoint does not follow from it."""
     storage = Settings.from_environ({"OutcomesStorage__queueServiceUri": "https://127.0.0.1/a"}).storage
     assert isinstance(storage, IdentityStorage)
     with pytest.raises(SettingsError, match=r"^OutcomesStorage__blobServiceUri is missing"):
@@ -126,7 +126,7 @@ def test_sources_are_compared_without_regard_to_case() -> None:
     ],
 )
 def test_a_wrong_setting_is_named_and_not_quoted(key: str, value: str) -> None:
-    """The error names the key and what it should look like; the value may be a secret."""
+    """The error names the key and the expected form. The value may be a secret."""
     storage = {} if key.startswith("OutcomesStorage__") else STORAGE
     with pytest.raises(SettingsError, match=rf"^{key} .*should be") as wrong:
         Settings.from_environ(storage | {key: value})
@@ -138,7 +138,7 @@ def test_a_wrong_setting_is_named_and_not_quoted(key: str, value: str) -> None:
     [("OutcomesStorage__queueServiceUri", "http://a"), ("OutcomesStorage__credential", "password")],
 )
 def test_a_wrong_identity_setting_is_named(key: str, value: str) -> None:
-    """The same for identity-based connections."""
+    """The error names the key of an identity-based connection too."""
     with pytest.raises(SettingsError, match=rf"^{key} should be"):
         Settings.from_environ({"OutcomesStorage__queueServiceUri": "https://a", key: value})
 
@@ -146,7 +146,7 @@ def test_a_wrong_identity_setting_is_named(key: str, value: str) -> None:
 @pytest.mark.parametrize("reference", ["@Microsoft.KeyVault(SecretUri=https://x)", "@AppSetting(NAME)"])
 @pytest.mark.parametrize("key", ["OutcomesStorage", "OutcomesStorage__queueServiceUri", "SMS_QUEUE"])
 def test_an_unresolved_reference_is_named(key: str, reference: str) -> None:
-    """Azure passes on a reference that it cannot resolve; the error says where to look, not what it is."""
+    """Azure passes on a reference that it cannot resolve. The error says where to look, without its text."""
     with pytest.raises(SettingsError, match=rf"^{key} is a reference .*status.*identity") as wrong:
         Settings.from_environ(({} if key.startswith("OutcomesStorage") else STORAGE) | {key: reference})
     assert reference not in str(wrong.value)
@@ -161,7 +161,7 @@ def test_quotation_marks_round_a_connection_string_are_named(mark: str) -> None:
 
 
 def test_a_pasted_connection_string_may_have_spaces() -> None:
-    """Those round its parts, and an empty part, are not the reader's problem."""
+    """Spaces around its parts and an empty part are ignored."""
     pasted = " AccountName = a ; AccountKey = c2VjcmV0== ;; EndpointSuffix=x;"
     assert Settings.from_environ({"OutcomesStorage": pasted}).storage == ConnectionStringStorage(
         "AccountName=a;AccountKey=c2VjcmV0==;EndpointSuffix=x"
@@ -169,5 +169,5 @@ def test_a_pasted_connection_string_may_have_spaces() -> None:
 
 
 def test_a_printed_setting_shows_no_key() -> None:
-    """Settings may end up in a traceback or a log."""
+    """A setting may be printed in a traceback or a log."""
     assert "c2VjcmV0" not in repr(Settings.from_environ(STORAGE))
