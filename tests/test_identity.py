@@ -63,7 +63,7 @@ asyncio.run(main())
 
 @dataclass(frozen=True)
 class Account:
-    """A storage account that takes tokens, over HTTPS."""
+    """A storage account that accepts tokens, over HTTPS."""
 
     first_port: int
     certificate: Path
@@ -73,7 +73,7 @@ class Account:
         return local_azurite.connection_string(self.first_port).replace("http:", "https:")
 
     def environ(self) -> dict[str, str]:
-        """Return the environment in which the app finds the account, and trusts its certificate."""
+        """Return an environment with the account's settings and its certificate."""
         endpoints = {
             f"OutcomesStorage__{service}ServiceUri": f"https://127.0.0.1:{port}/devstoreaccount1"
             for port, service in enumerate(("blob", "queue"), self.first_port)
@@ -83,7 +83,7 @@ class Account:
 
 
 def token(**claims: Any) -> str:
-    """Return a token of the kind that Azurite takes, which looks at all but the signature."""
+    """Return a token that Azurite accepts. Azurite checks everything except the signature."""
     now = int(time.time())
     times = {"iat": now - 60, "nbf": now - 60, "exp": now + 3600}
     issuer = "https://sts.windows-ppe.net/ab1f708d-50f6-404c-a006-d71b2ac7a606/"
@@ -92,14 +92,14 @@ def token(**claims: Any) -> str:
 
 @dataclass
 class AppService:
-    """Plays App Service's endpoint for tokens, which only Azure has."""
+    """A stand-in for App Service's token endpoint, which exists in Azure only."""
 
     url: str = ""
     claims: dict[str, Any] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
-    """What the answers have besides, or instead."""
+    """Fields that the answers have in addition, or with another value."""
     answers: int | None = None
-    """How many tokens it hands out before it fails; None for any number."""
+    """Number of tokens that it issues before it fails. None means any number."""
     asked: int = 0
 
     @property
@@ -108,7 +108,7 @@ class AppService:
         return {"IDENTITY_ENDPOINT": self.url, "IDENTITY_HEADER": "a secret"}
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Hand out a token for storage to the one identity that is assigned."""
+        """Issue a token for storage to the one identity that is assigned."""
         self.asked += 1
         if self.answers is not None and self.asked > self.answers:
             return web.json_response({"statusCode": 400, "message": "Out of order"}, status=400)
@@ -123,13 +123,13 @@ class AppService:
 
 @pytest.fixture(scope="module", name="certificate")
 def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate for this machine, and its key."""
+    """Make a certificate and its key."""
     return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="account")
 async def _account(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Account]:
-    """Run an Azurite that takes tokens."""
+    """Run an Azurite that accepts tokens."""
     port = free_block(3)
     options = ["--oauth", "basic", "--cert", str(certificate), "--key", str(certificate)]
     async with local_azurite.running(port, tmp_path_factory.mktemp("azurite"), *options):
@@ -138,7 +138,7 @@ async def _account(certificate: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(name="written")
 def _written(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
-    """Read the account's queues, which have their default names, and leave them empty."""
+    """Return the account's queues, which have their default names. Empty them after the test."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(account.certificate))
     settings = Settings.from_environ(account.environ())
     queues = Queues(account.connection_string, settings)
@@ -161,7 +161,7 @@ async def _app_service() -> AsyncIterator[AppService]:
 
 
 async def run(arguments: list[str], environ: dict[str, str], text: str = "") -> tuple[str, str]:
-    """Run Python with this environment alone, warnings as errors; what it printed, and its complaints."""
+    """Run Python with this environment only. Return its standard output and standard error."""
     command = [sys.executable, "-W", "error", *arguments]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=PROJECT, env={"PATH": "/usr/bin:/bin"} | environ
@@ -171,9 +171,9 @@ async def run(arguments: list[str], environ: dict[str, str], text: str = "") -> 
 
 
 async def deliver(environ: dict[str, str], *events: str) -> tuple[str, str]:
-    """Have the app handle events, one after another or all lines of one at once, in a process of its own.
+    """Let the app handle texts one after another, and the lines of each text at the same time.
 
-    An environment's certificates need that.
+    It runs in another process, because certificates are read from the environment at the start.
     """
     return await run(["-c", DELIVER], environ, "\n\n".join(events))
 
@@ -181,7 +181,7 @@ async def deliver(environ: dict[str, str], *events: str) -> tuple[str, str]:
 async def test_a_managed_identity_writes_queues_and_blobs(
     account: Account, app_service: AppService, written: Queues
 ) -> None:
-    """All of it with one token, nothing is left open, and no connection string is anywhere."""
+    """One token is enough, nothing is left open, and there is no connection string."""
     environ = account.environ() | IDENTITY | app_service.environ
     assert ("", "") == await deliver(environ, SMALL, LARGE, SMALL, LARGE)
     first, oversize, second, repeated = written.everything()
@@ -194,7 +194,7 @@ async def test_a_managed_identity_writes_queues_and_blobs(
 async def test_a_developers_own_login_needs_the_queue_endpoint_alone(
     account: Account, written: Queues, tmp_path: Path
 ) -> None:
-    """Without a credential setting the token is that of `az login`, asked once for queues, once for blobs."""
+    """Without a credential setting, `az` gives the tokens: one for queues, one for blobs."""
     login = {"accessToken": token(), "expires_on": int(time.time()) + 3600}
     az = tmp_path / "az"
     az.write_text(f"#!/bin/sh\necho \"$*\" >> '{tmp_path}/asked'\necho '{json.dumps(login)}'\n")
@@ -214,7 +214,7 @@ async def test_a_developers_own_login_needs_the_queue_endpoint_alone(
 async def test_an_identity_needs_no_azure_storage_queue(
     account: Account, app_service: AppService, written: Queues
 ) -> None:
-    """Only a connection string does; a cold start imports nothing of it."""
+    """It is imported for a connection string only."""
     environ = account.environ() | IDENTITY | app_service.environ
     assert ("", "") == await deliver(environ, SMALL)
     script = DELIVER + "print('azure.storage' in sys.modules)"
@@ -223,7 +223,7 @@ async def test_an_identity_needs_no_azure_storage_queue(
 
 
 async def test_a_connection_string_needs_no_azure_identity(account: Account, written: Queues) -> None:
-    """Its import would cost every cold start more than all others."""
+    """Its import would cost a cold start more than all other imports."""
     environ = {"OutcomesStorage": account.connection_string, "SSL_CERT_FILE": str(account.certificate)}
     script = DELIVER + "print('azure.identity' in sys.modules)"
     assert ("False\n", "") == await run(["-c", script], environ, SMALL)
@@ -240,7 +240,7 @@ async def test_a_connection_string_needs_no_azure_identity(account: Account, wri
 async def test_a_token_that_storage_refuses_is_an_error(
     claims: dict[str, Any], account: Account, app_service: AppService, written: Queues
 ) -> None:
-    """Queues' and blobs' refusals name the setting and say what to do; the token is nowhere."""
+    """The errors for queues and blobs name the setting and say what to do. They do not contain the token."""
     app_service.claims = claims
     environ = account.environ() | IDENTITY | app_service.environ
     printed, complaints = await deliver(environ, SMALL, LARGE)
@@ -255,7 +255,7 @@ async def test_a_token_that_storage_refuses_is_an_error(
 
 
 async def test_a_role_that_the_identity_lacks_is_named(certificate: Path, app_service: AppService) -> None:
-    """Azurite knows no roles; Azure answers so where there is none for a queue, or no queue."""
+    """Azurite has no roles. This is Azure's answer without a role on a queue, or without the queue."""
 
     async def refuse(_: web.Request) -> web.Response:
         return web.Response(status=403, headers={"x-ms-error-code": "AuthorizationPermissionMismatch"})
@@ -279,9 +279,9 @@ async def test_a_role_that_the_identity_lacks_is_named(certificate: Path, app_se
 async def test_without_a_token_the_identity_is_named_in_time(
     account: Account, app_service: AppService, written: Queues
 ) -> None:
-    """No client id or another's, an endpoint that is away or hangs: each raises within 20 s, and is named.
+    """A wrong client id and an endpoint that fails or hangs are errors within 20 s, which name the cause.
 
-    All deliveries that wait for the one token say so, and don't blame storage.
+    All deliveries that wait for the token fail with this error, not with one of storage.
     """
     environ = account.environ() | {"OutcomesStorage__credential": "managedidentity"} | app_service.environ
     chosen = environ | {"OutcomesStorage__clientId": CLIENT_ID}
@@ -310,7 +310,7 @@ async def test_without_a_token_the_identity_is_named_in_time(
 async def test_a_token_is_used_while_it_is_valid(
     account: Account, app_service: AppService, written: Queues
 ) -> None:
-    """An endpoint that fails when a token should be refreshed costs no delivery."""
+    """No delivery fails because the endpoint fails when a token should be refreshed."""
     app_service.answers = 1
     app_service.fields = {"expires_on": str(int(time.time()) + 200), "refresh_in": -100}
     printed, _ = await deliver(account.environ() | IDENTITY | app_service.environ, SMALL, SMALL)
@@ -321,7 +321,7 @@ async def test_a_token_is_used_while_it_is_valid(
 
 @pytest.fixture(name="identity")
 async def _identity(app_service: AppService, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Identity]:
-    """Connect an identity to App Service's endpoint, which hands out one token that may be refreshed."""
+    """Connect an identity to an endpoint that issues one token, which should be refreshed."""
     for name, value in app_service.environ.items():
         monkeypatch.setenv(name, value)
     app_service.answers = 1
@@ -334,7 +334,7 @@ async def _identity(app_service: AppService, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_token_says_when_to_refresh_it(identity: Identity) -> None:
-    """azure-core then asks for the next one long before the last expires."""
+    """azure-core requests the next token long before this one expires."""
     asked = time.time()
     token = await identity.get_token_info(SCOPE)
     assert token.refresh_on is not None
@@ -344,7 +344,7 @@ async def test_a_token_says_when_to_refresh_it(identity: Identity) -> None:
 
 @pytest.mark.parametrize("options", [{"claims": '{"access_token": {}}'}, {"tenant_id": "another"}])
 async def test_another_token_is_never_the_last_one(identity: Identity, options: TokenRequestOptions) -> None:
-    """Storage asks for claims or a tenant when it has refused the last token."""
+    """Storage asks for claims or a tenant after it has refused a token."""
     await identity.get_token_info(SCOPE)
     with pytest.raises(TokenError, match=r"^No token for the managed identity"):
         await identity.get_token_info(SCOPE, options=options)
@@ -363,7 +363,7 @@ async def test_a_token_that_has_expired_is_not_used(app_service: AppService, ide
 async def test_a_developer_without_a_login_is_told_so(
     account: Account, written: Queues, tmp_path: Path
 ) -> None:
-    """Where nothing on a developer's machine has a token, the app says what to run."""
+    """If there is no login on a developer's machine, the app says what to run."""
     printed, _ = await deliver(account.environ() | {"PATH": str(tmp_path), "HOME": str(tmp_path)}, SMALL)
     assert printed == (
         "No token from a developer's login: run `az login`, or set OutcomesStorage__credential to "

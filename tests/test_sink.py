@@ -1,4 +1,4 @@
-"""The sink: storage that is missing, hanging or away, and documents too large for a message."""
+"""The sink: missing, hanging and unreachable storage, and documents too large for a message."""
 
 import asyncio
 import json
@@ -53,14 +53,14 @@ def storage_at(port: int) -> Settings:
 
 
 async def test_a_missing_queue_is_created(queues: Queues) -> None:
-    """The first write to a new account makes the queue, and goes on; concurrent first writes too."""
+    """The first write to a new account creates the queue, also if several write at the same time."""
     queue = get_settings().queues["sms"]
     await asyncio.gather(*(get_sink().write(queue, [OUTCOME]) for _ in range(5)))
     assert len(queues.outcomes("sms")) == 5
 
 
 async def test_messages_never_expire(queues: Queues) -> None:
-    """A queue keeps a message for 7 days unless told otherwise."""
+    """By default a queue keeps a message for 7 days."""
     queue = get_settings().queues["sms"]
     await get_sink().write(queue, [OUTCOME])
     (message,) = queues.messages(queue)
@@ -69,7 +69,7 @@ async def test_messages_never_expire(queues: Queues) -> None:
 
 
 async def test_dead_letters_never_expire(queues: Queues) -> None:
-    """OUTCOME_TTL_SECONDS holds for outcomes; a dead letter is there until someone has dealt with it."""
+    """OUTCOME_TTL_SECONDS applies to outcomes only. A dead letter stays until someone has handled it."""
     settings = replace(get_settings(), outcome_ttl_seconds=3600)
     sink = QueueSink(settings)
     for queue in (settings.queues["sms"], settings.dead_letter_queue):
@@ -84,7 +84,7 @@ async def test_dead_letters_never_expire(queues: Queues) -> None:
 
 
 async def test_one_sink_serves_all_invocations(queues: Queues) -> None:
-    """Connections are reused: every invocation on a loop gets the same sink."""
+    """Every invocation on a loop gets the same sink, so connections are reused."""
     assert get_sink() is get_sink()
     assert queues.everything() == []
 
@@ -97,7 +97,7 @@ async def test_a_document_at_the_limit_is_one_message(queues: Queues) -> None:
 
 
 async def test_a_larger_document_goes_to_a_blob(azurite: str, queues: Queues) -> None:
-    """One byte more: the message carries the blob's URL, and a redelivery writes the same blob."""
+    """With one byte more, the message has the blob's URL. A redelivery writes the same blob."""
     outcome = outcome_of_size(MESSAGE_LIMIT + 1)
     for _ in range(2):
         await get_sink().write(get_settings().queues["sms"], [outcome])
@@ -112,13 +112,13 @@ async def test_a_larger_document_goes_to_a_blob(azurite: str, queues: Queues) ->
 
 
 def test_each_timeout_leaves_time_for_the_next() -> None:
-    """Storage's error is raised before the delivery is given up, and that before Event Grid sends again."""
+    """Storage's error comes before the delivery's timeout, and that comes before Event Grid's."""
     assert WRITE_TIMEOUT < DELIVERY_TIMEOUT < 30
 
 
 @asynccontextmanager
 async def hanging_first(connections: int) -> AsyncIterator[tuple[int, list[str]]]:
-    """Run storage whose first connections never answer; its port, and the requests that it has answered."""
+    """Run storage whose first connections never answer. Gives its port and the requests it answered."""
     answered = list[str]()
     left = iter(range(connections))
 
@@ -140,7 +140,7 @@ async def hanging_first(connections: int) -> AsyncIterator[tuple[int, list[str]]
 
 
 async def test_a_connection_that_hangs_is_given_up_and_tried_again() -> None:
-    """Behind a load balancer one connection in many may be dead. It costs seconds, not the delivery."""
+    """Behind a load balancer a connection may be dead. This delays the delivery, but does not fail it."""
     async with hanging_first(1) as (port, answered), asyncio.timeout(10):
         sink = QueueSink(storage_at(port))
         await sink.write("acs-sms", [OUTCOME])
@@ -149,7 +149,7 @@ async def test_a_connection_that_hangs_is_given_up_and_tried_again() -> None:
 
 
 async def test_a_connection_to_blobs_that_hangs_is_given_up_and_tried_again() -> None:
-    """The message that refers to the blob is written after it, once."""
+    """The message that refers to the blob is written after the blob, and only once."""
     async with hanging_first(1) as (port, answered), asyncio.timeout(10):
         sink = QueueSink(storage_at(port))
         await sink.write("acs-sms", [outcome_of_size(MESSAGE_LIMIT + 1)])
@@ -160,7 +160,7 @@ async def test_a_connection_to_blobs_that_hangs_is_given_up_and_tried_again() ->
 
 
 async def test_connections_that_hang_do_not_keep_others_waiting() -> None:
-    """Of 150 deliveries at once all are written, though the first 100 connections hang."""
+    """All of 150 deliveries at the same time are written, although the first 100 connections hang."""
     async with hanging_first(100) as (port, answered), asyncio.timeout(WRITE_TIMEOUT):
         sink = QueueSink(storage_at(port))
         await asyncio.gather(*(sink.write("acs-sms", [OUTCOME]) for _ in range(150)))
@@ -169,9 +169,9 @@ async def test_connections_that_hang_do_not_keep_others_waiting() -> None:
 
 
 async def test_storage_that_cannot_be_reached_raises_within_20_seconds(azurite: str) -> None:
-    """Event Grid waits 30 s; by then the app must have said that the event is to be sent again, and why.
+    """Event Grid waits 30 s. The app answers before that and says why.
 
-    Where only blobs' endpoint hangs, whoever reads the error is not sent to look at the queues'.
+    If only the blob endpoint hangs, the error names that endpoint and not the queue endpoint.
     """
     with closing(socket.socket()) as hanging, closing(socket.socket()) as refusing:
         for server in (hanging, refusing):
@@ -219,7 +219,7 @@ async def _unreachable(settings: Settings, outcome: Outcome, place: str) -> None
 async def test_a_proxy_is_used_where_the_environment_has_one(
     storage: str, asked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A laptop in an office reaches Azure through it, in every cloud. Azurite is where it always is."""
+    """It is used for Azure, in every cloud. Azurite is reached directly."""
     requests = asyncio.Queue[bytes]()
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -249,13 +249,13 @@ async def test_a_proxy_is_used_where_the_environment_has_one(
     ],
 )
 async def test_a_connection_string_that_cannot_be_used_is_named(storage: str) -> None:
-    """What the SDK finds wrong is a setting to mend, not a bug of the app's."""
+    """What the SDK refuses is an error in a setting, not a bug of the app."""
     with pytest.raises(SettingsError, match=r"^OutcomesStorage names no queue endpoint"):
         QueueSink(Settings.from_environ({"OutcomesStorage": storage}))
 
 
 async def test_a_wrong_key_names_the_setting(azurite: str) -> None:
-    """What the operator must mend is in the error, and the key is not."""
+    """The error says what to correct. It does not contain the key."""
     wrong = azurite.replace("AccountKey=Eby8", "AccountKey=AAAA")
     sink = QueueSink(Settings.from_environ({"OutcomesStorage": wrong}))
     try:
@@ -267,7 +267,7 @@ async def test_a_wrong_key_names_the_setting(azurite: str) -> None:
 
 
 async def test_what_storage_refuses_is_named(queues: Queues) -> None:
-    """A queue name that storage does not take is named with its setting and storage's own code."""
+    """The error for a queue name that storage refuses has the setting and storage's own code."""
     with pytest.raises(
         SinkError, match=r"Storage answered 400 InvalidResourceName\. .* queue A_B \(DEAD_LETTER_QUEUE\)"
     ):
@@ -277,7 +277,7 @@ async def test_what_storage_refuses_is_named(queues: Queues) -> None:
 
 @pytest.mark.parametrize("key", ["id", "eventType", "threadId"])
 async def test_an_over_long_identifier_is_dead_lettered(key: str, queues: Queues) -> None:
-    """An id that no queue message can hold is no reason to send the event again for a day."""
+    """An id too long for a queue message must not cause retries for a day."""
     event = sample("chat-message-received")
     (event["data"] if key == "threadId" else event)[key] = "\x01" * 100_000
     await PASSING_ON["chat_message"].handle(json.dumps(event))
@@ -288,14 +288,14 @@ async def test_an_over_long_identifier_is_dead_lettered(key: str, queues: Queues
 
 @pytest.mark.parametrize(("key", "expected"), [("topic", "unknown"), ("subject", None)])
 async def test_an_over_long_attribute_is_left_out(key: str, expected: str | None, queues: Queues) -> None:
-    """What the outcome can do without does not refuse the event."""
+    """The outcome is complete without it."""
     await PASSING_ON["sms"].handle(json.dumps(sample("sms-received") | {key: "x" * 100_000}))
     (outcome,) = queues.outcomes("sms")
     assert expected == outcome.get("source" if key == "topic" else key)
 
 
 async def test_a_small_outcome_is_read_from_its_message_and_a_foreign_blob_is_refused(queues: Queues) -> None:
-    """The reader goes to the one container that it was given, never where a message sends it."""
+    """The reader reads from its own container only, whatever a message refers to."""
     await get_sink().write(get_settings().queues["sms"], [OUTCOME])
     (message,) = queues.messages(get_settings().queues["sms"])
     container = ContainerClient("http://127.0.0.1:1/a", "c")
@@ -326,7 +326,7 @@ type Fault = tuple[int, str]
 async def _answering(
     answer: Callable[[web.Request], web.Response | Awaitable[web.Response]],
 ) -> AsyncIterator[QueueSink]:
-    """Connect a sink to storage that answers as Azurite never does."""
+    """Connect a sink to storage that gives answers which Azurite never gives."""
 
     async def answered(request: web.Request) -> web.Response:
         response = answer(request)
@@ -350,7 +350,7 @@ def _refusal(status: int, code: str) -> web.Response:
 
 
 async def test_a_short_throttling_is_ridden_out() -> None:
-    """A busy moment of storage is no reason to fail a delivery."""
+    """A delivery does not fail because storage is busy for a moment."""
     answers = [
         _refusal(503, "ServerBusy"),
         web.Response(status=201, text=SENT, content_type="application/xml"),
@@ -361,7 +361,7 @@ async def test_a_short_throttling_is_ridden_out() -> None:
 
 
 async def test_storage_is_asked_again_when_it_says() -> None:
-    """Its Retry-After is waited for, and a request that is repeated keeps its id."""
+    """The app waits as long as Retry-After says. A repeated request has the same id."""
     times, ids = list[float](), set[str]()
 
     def answer(request: web.Request) -> web.Response:
@@ -378,7 +378,7 @@ async def test_storage_is_asked_again_when_it_says() -> None:
 
 
 async def test_a_long_pause_is_left_to_event_grid() -> None:
-    """Where storage asks for more time than a delivery has, its answer is raised at once."""
+    """If storage asks for more time than a delivery has, its answer is raised at once."""
 
     def answer(_: web.Request) -> web.Response:
         return web.Response(status=503, headers={"Retry-After": "60", "x-ms-error-code": "ServerBusy"})
@@ -389,7 +389,7 @@ async def test_a_long_pause_is_left_to_event_grid() -> None:
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    """The outcome, and what authorizes it, go to the configured account and nowhere else."""
+    """The outcome and its authorization are sent to the configured account only."""
     asked = list[str]()
 
     def answer(request: web.Request) -> web.Response:
@@ -403,7 +403,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 async def test_each_write_has_an_id_of_its_own() -> None:
-    """By which storage's logs tell one request from another."""
+    """Storage's logs distinguish requests by it."""
     ids = set[str]()
 
     def answer(request: web.Request) -> web.Response:
@@ -416,7 +416,7 @@ async def test_each_write_has_an_id_of_its_own() -> None:
 
 
 async def test_a_connection_that_breaks_is_tried_again() -> None:
-    """Whether storage has the message is unknown then: it may come twice, and consumers drop repeats."""
+    """Storage may have the message already. Then it is there twice, and consumers drop the repeat."""
     requests = list[str]()
 
     async def answer(request: web.Request) -> web.Response:
@@ -436,7 +436,7 @@ async def test_a_connection_that_breaks_is_tried_again() -> None:
 async def test_a_clock_that_is_wrong_still_writes(
     minutes: int, queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signature is valid from before it is made."""
+    """A signature is valid from some time before it is made."""
     now = time.time()
     monkeypatch.setattr("shared.queue_writer.time.time", lambda: now + minutes * 60)
     get_sink.cache_clear()
@@ -445,7 +445,7 @@ async def test_a_clock_that_is_wrong_still_writes(
 
 
 async def test_a_signature_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whenever it is used it has been valid for an hour, and will be for another."""
+    """When it is used, it has been valid for an hour and will be valid for another."""
     now, validity = datetime(2026, 3, 2, 9, 15, tzinfo=UTC), list[tuple[str, str]]()
     monkeypatch.setattr("shared.queue_writer.time.time", lambda: now.timestamp())
 
@@ -464,7 +464,7 @@ async def test_a_signature_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyP
 
 
 async def _refused(fault: Fault, creating: Fault | None = None) -> tuple[str, int]:
-    """Write to storage that answers so; the error, within 20 seconds, and after how many requests."""
+    """Write to storage with this answer. Returns the error and the number of requests."""
     methods = list[str]()
 
     def answer(request: web.Request) -> web.Response:
@@ -478,7 +478,7 @@ async def _refused(fault: Fault, creating: Fault | None = None) -> tuple[str, in
 
 
 async def test_a_long_throttling_raises_within_20_seconds() -> None:
-    """What storage answered is in the error; storage that is full is tried as often as one that is busy."""
+    """The error has storage's answer. Storage that is full is tried as often as storage that is busy."""
     busy, full = await asyncio.gather(_refused((503, "ServerBusy")), _refused((507, "InsufficientStorage")))
     load = "if it goes on, look at the load on the storage account and at the status of Azure"
     assert (f"Storage answered 503 ServerBusy: {load}. {NOT_WRITTEN}", 4) == busy
@@ -487,7 +487,7 @@ async def test_a_long_throttling_raises_within_20_seconds() -> None:
 
 @pytest.mark.parametrize("fault", [(409, "QueueDisabled"), (413, "RequestBodyTooLarge")])
 async def test_what_no_repetition_cures_raises_at_once(fault: Fault) -> None:
-    """The queue's setting and storage's own code say where to look."""
+    """The error has the queue's setting and storage's own code."""
     status, code = fault
     assert (f"Storage answered {status} {code}. {NOT_WRITTEN}", 1) == await _refused(fault)
 
@@ -503,14 +503,14 @@ async def test_what_no_repetition_cures_raises_at_once(fault: Fault) -> None:
     ],
 )
 async def test_a_refusal_says_what_to_do(status: int, code: str, what_to_do: str) -> None:
-    """The one who reads it may never have met the code."""
+    """Not every reader knows storage's codes."""
     error, requests = await _refused((status, code))
     assert re.fullmatch(rf"Storage answered {status} {code}: {what_to_do}\. {re.escape(NOT_WRITTEN)}", error)
     assert 1 == requests
 
 
 async def test_a_queue_that_is_being_deleted_raises() -> None:
-    """It can neither be written to nor created for half a minute: Event Grid sends the event again."""
+    """For half a minute it can neither be written to nor created. Event Grid delivers the event again."""
     result = await _refused((404, "QueueNotFound"), creating=(409, "QueueBeingDeleted"))
     answer = "Storage answered 404 QueueNotFound: it is being deleted: try again in a minute."
     assert (f"{answer} {NOT_WRITTEN}", 3) == result
@@ -544,7 +544,7 @@ async def test_an_azurite_that_is_too_old_is_named(tmp_path: Path, monkeypatch: 
 
 
 async def test_a_delivery_is_one_record(queues: Queues, caplog: pytest.LogCaptureFixture) -> None:
-    """The worker passes on every record from INFO up, and azure-core writes one for each request."""
+    """The worker forwards records from INFO up. azure-core would write one for each request."""
     caplog.set_level(logging.INFO)
     event = sample("sms-received")
     large = event | {"data": event["data"] | {"Message": "x" * MESSAGE_LIMIT}}
@@ -555,7 +555,7 @@ async def test_a_delivery_is_one_record(queues: Queues, caplog: pytest.LogCaptur
 
 
 async def test_a_queue_that_was_deleted_is_created_again(azurite: str, queues: Queues) -> None:
-    """A sink that has written to it before is no exception."""
+    """This also holds for a sink that has written to it before."""
     queue = get_settings().queues["sms"]
     await get_sink().write(queue, [OUTCOME])
     with QueueClient.from_connection_string(azurite, queue) as client:
@@ -565,7 +565,7 @@ async def test_a_queue_that_was_deleted_is_created_again(azurite: str, queues: Q
 
 
 async def test_a_signature_stays_out_of_what_is_written(azurite: str, queues: Queues) -> None:
-    """With a shared access signature a large outcome refers to its blob, and readers can follow."""
+    """With a shared access signature, a large outcome refers to its blob without the signature."""
     signature = generate_account_sas(
         "devstoreaccount1",
         _part(azurite, "AccountKey"),
@@ -592,7 +592,7 @@ def _part(connection_string: str, name: str) -> str:
 
 
 async def test_a_container_that_cannot_be_written_to_is_named(queues: Queues) -> None:
-    """An error of the container's says which setting names it, not the queue's."""
+    """The error names the container's setting, not the queue's."""
     settings = replace(get_settings(), oversize_container="NO")
     sink = QueueSink(settings)
     with pytest.raises(SinkError, match=r"for the container NO \(OVERSIZE_CONTAINER\)\.$"):
@@ -602,7 +602,7 @@ async def test_a_container_that_cannot_be_written_to_is_named(queues: Queues) ->
 
 
 async def test_a_signature_without_a_blob_endpoint_is_named() -> None:
-    """What a connection string lacks is a setting to mend, not a bug of the app's."""
+    """An incomplete connection string is an error in a setting, not a bug of the app."""
     connection = "QueueEndpoint=http://127.0.0.1:9/a;SharedAccessSignature=sv=1"
     sink = QueueSink(Settings.from_environ({"OutcomesStorage": connection}))
     with pytest.raises(SettingsError, match="OutcomesStorage should have a BlobEndpoint"):
@@ -611,7 +611,7 @@ async def test_a_signature_without_a_blob_endpoint_is_named() -> None:
 
 
 async def test_a_missing_permission_is_named(azurite: str, queues: Queues) -> None:
-    """A signature that allows to read and not to write: the error says so, and in which setting it is."""
+    """The error says that the signature does not allow writing, and which setting it is in."""
     await get_sink().write(get_settings().queues["sms"], [OUTCOME])
     with QueueClient.from_connection_string(azurite, get_settings().queues["sms"]) as client:
         expiry = datetime.now(UTC) + timedelta(hours=1)
