@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ops import check, dead_letters
-from ops.connections import OpsError, connected
+from ops.connections import OpsError, Storage
 from ops.terminal import note
 from shared.settings import QUEUE_SETTINGS, Settings, SettingsError, is_name
 
 _URL = re.compile(r"https://[\w.-]+(:\d+)?/?|http://(127\.0\.0\.1|localhost)(:\d+)?/?", re.ASCII)
+_HIDDEN = "Messages that were read are hidden from other readers until the command ends, or for two minutes."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elsewhere = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
     os.environ["no_proxy"] = f"{elsewhere},127.0.0.1,localhost"
     try:
-        with connected(Settings.from_environ(os.environ)) as storage:
+        with Storage(Settings.from_environ(os.environ)) as storage:
             code: int = options.run(storage, options)
         sys.stdout.flush()
     except (OpsError, SettingsError) as error:
@@ -47,12 +48,8 @@ def _parser() -> argparse.ArgumentParser:
         "are read from the environment: for the local stack, OutcomesStorage=UseDevelopmentStorage=true.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    summary = "List, show, replay or purge dead letters"
     group = commands.add_parser(
-        "dead-letters",
-        help=summary,
-        description=f"{summary}. Messages that were read "
-        "are hidden from other readers until the command ends, or for two minutes.",
+        "dead-letters", help="List, show, replay or purge dead letters", epilog=_HIDDEN
     )
     actions = group.add_subparsers(required=True, metavar="COMMAND")
     filters = ("--id", "--reason", "--function", "--blobs", "--json")

@@ -14,10 +14,9 @@ from azure.storage.queue import QueueClient
 from ops import terminal
 from ops.connections import Endpoint, OpsError, Storage
 from ops.letters import in_blobs
-from shared.settings import ConnectionStringStorage
 
 type Probes = dict[str, Callable[[], object]]
-"""What is checked, and functions that raise what is wrong. They may return what is to be shown."""
+"""What is checked, and functions that raise what is wrong. They may return what else is to be shown."""
 
 
 def run(storage: Storage, options: Namespace) -> int:
@@ -25,57 +24,54 @@ def run(storage: Storage, options: Namespace) -> int:
 
     Each failure comes with its cure. Nothing is changed. The exit code is 1 if a check failed.
     """
-    rows = [*_rows(storage, _storage(storage, options.blobs))]
-    try:
-        with closing(Endpoint(storage, options.to)) as app:
-            functions = storage.settings.queues
-            rows += _rows(storage, {f"function {name}": partial(app.check, name) for name in functions})
-    except OpsError as error:
-        rows.append(_row("app", result="skipped", detail=str(error)))
+    names = storage.settings.queues
+    app: Probes = {f"function {name}": partial(_function, storage, options.to, name) for name in names}
+    rows = [*_rows(storage, _storage(storage, options.blobs)), *_rows(storage, app)]
     terminal.show(rows, as_json=options.json)
     return int(any(row["result"] == "failed" for row in rows))
 
 
 def _rows(storage: Storage, probes: Probes) -> Iterator[terminal.Row]:
-    """Try one probe after the other, until a fault repeats: the others would only take its time again."""
+    """Try one probe after the other, until a failure repeats: the others would only take its time again."""
     last = None
     for name, probe in probes.items():
-        row = _row(name, **_found(storage, name, probe))
+        row: dict[str, Any] = {"check": name, "result": "ok", "waiting": None, "oldest": None, "detail": None}
+        try:
+            found = probe()
+            row |= found if isinstance(found, dict) else {}
+        except ResourceNotFoundError:
+            row["detail"] = "missing: the app creates it when it is needed"
+            if not storage.has_key:
+                row |= {"result": "failed", "detail": f"{name} is missing: deploy the templates again"}
+        except (AzureError, OpsError) as error:
+            row |= {"result": "failed", "detail": storage.fault(error)}
         if row["result"] == "failed" and row["detail"] == last:
             return
         last = row["detail"]
         yield row
 
 
-def _row(check: str, **found: Any) -> terminal.Row:
-    return {"check": check, "result": "ok", "waiting": None, "oldest": None, "detail": None} | found
-
-
-def _found(storage: Storage, name: str, probe: Callable[[], object]) -> dict[str, Any]:
-    try:
-        found = probe()
-    except ResourceNotFoundError:
-        if isinstance(storage.settings.storage, ConnectionStringStorage):
-            return {"detail": "missing: the app creates it when it is needed"}
-        cure = "the app may not create it: deploy the templates again"
-        return {"result": "failed", "detail": f"{name} is missing, and {cure}"}
-    except AzureError as error:
-        return {"result": "failed", "detail": storage.fault(error)}
-    except OpsError as error:
-        return {"result": "failed", "detail": str(error)}
-    return found if isinstance(found, dict) else {}
-
-
 def _storage(storage: Storage, blobs: str | None) -> Probes:
-    settings = storage.settings
-    probes: Probes = {"storage": storage.oversize.exists}
-    for name in settings.queues.values():
+    queue, oversize, nobody = storage.dead_letters, storage.oversize, str(UUID(int=0))
+    probes: Probes = {"storage": oversize.exists}
+    for name in storage.settings.queues.values():
         probes[f"queue {name}"] = partial(_queue, storage.queues.get_queue_client(name))
-    probes[f"dead letters in {settings.dead_letter_queue}"] = partial(_queue, storage.dead_letters)
+    probes[f"dead letters in {queue.queue_name}"] = partial(_queue, queue)
     if blobs:
-        probes[f"dead letters in {blobs}"] = partial(_events, storage, blobs)
-    probes[f"container {settings.oversize_container}"] = storage.oversize.get_container_properties
-    probes["permissions"] = partial(_permissions, storage)
+        probes[f"dead letters in {blobs}"] = partial(_blobs, storage, blobs)
+    probes |= {
+        f"container {oversize.container_name}": oversize.get_container_properties,
+        "permission to update messages": partial(_permitted, queue.update_message, nobody, "AAAAAA=="),
+        "permission to delete messages": partial(_permitted, queue.delete_message, nobody, "AAAAAA=="),
+        "permission to delete blobs": partial(_permitted, oversize.delete_blob, "check"),
+    }
+    if storage.has_key:  # the app's own key, so its permissions can be checked too
+        nowhere = storage.queues.get_queue_client(f"check-{uuid4()}")
+        never = {"overwrite": True, "etag": '"0x0"', "match_condition": MatchConditions.IfNotModified}
+        probes |= {
+            "permission to add messages": partial(_permitted, nowhere.send_message, "check"),
+            "permission to write blobs": partial(_permitted, oversize.upload_blob, "check", b"", **never),
+        }
     return probes
 
 
@@ -84,31 +80,21 @@ def _queue(queue: QueueClient) -> dict[str, object]:
     return {"waiting": count, "oldest": next((each.inserted_on for each in queue.peek_messages()), None)}
 
 
-def _events(storage: Storage, container: str) -> dict[str, object]:
+def _blobs(storage: Storage, container: str) -> dict[str, object]:
     since = [letter.since for letter in in_blobs(storage, container)]
     return {"waiting": len(since), "oldest": min(since, default=None)}
 
 
-def _permissions(storage: Storage) -> dict[str, object]:
+def _permitted(call: Callable[..., object], *arguments: Any, **options: Any) -> None:
     """Ask for what is not there: storage says first what is not permitted."""
-    queue, blobs, nobody = storage.dead_letters, storage.oversize, str(UUID(int=0))
-    never: dict[str, Any] = {"etag": '"0x0"', "match_condition": MatchConditions.IfNotModified}
-    probes: list[Callable[[], object]] = [
-        partial(queue.update_message, nobody, "AAAAAA==", visibility_timeout=0),
-        partial(queue.delete_message, nobody, "AAAAAA=="),
-        partial(blobs.delete_blob, "check"),
-    ]
-    whose = "for this tool: the app has its own identity"
-    if isinstance(storage.settings.storage, ConnectionStringStorage):
-        whose = "for this tool and the app"
-        probes += [
-            partial(storage.queues.get_queue_client(f"check-{uuid4()}").send_message, "check"),
-            partial(blobs.upload_blob, "check", b"", overwrite=True, **never),
-        ]
-    for probe in probes:
-        try:
-            probe()
-        except HttpResponseError as error:
-            if error.status_code not in (400, 404, 412):
-                raise
-    return {"detail": whose}
+    try:
+        call(*arguments, **options)
+    except HttpResponseError as error:
+        if error.status_code not in (400, 404, 412):
+            raise
+
+
+def _function(storage: Storage, url: str | None, name: str) -> None:
+    """Validate a function as a new event subscription does: it is not run."""
+    with closing(Endpoint(storage, url)) as app:
+        app.post("SubscriptionValidation", name, '[{"data": {"validationCode": "check"}}]', 200)

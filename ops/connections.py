@@ -1,17 +1,15 @@
 """Connects to the app's storage account and to its endpoint, and says what is wrong with them."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceNotFoundError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
-from azure.storage.blob import BlobServiceClient, ContainerClient
-from azure.storage.queue import QueueClient, QueueServiceClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
 
 from shared.refusals import describe
 from shared.settings import ConnectionStringStorage, IdentityStorage, Settings
@@ -19,7 +17,7 @@ from shared.settings import ConnectionStringStorage, IdentityStorage, Settings
 POST_SECONDS = 60
 """Seconds that the app may take to answer: a delivery's 25, and those of its start."""
 
-_OPTIONS: dict[str, Any] = {
+_LIMITS: dict[str, Any] = {
     "retry_total": 2,
     "initial_backoff": 1,
     "connection_timeout": 5,
@@ -33,15 +31,35 @@ class OpsError(Exception):
     """Something that the operator can put right; its text says what and how, in one line."""
 
 
-@dataclass(frozen=True)
-class Storage:
-    """The storage account."""
+class Storage(AbstractContextManager["Storage"]):
+    """The storage account, with the operator's own login where settings name no key."""
 
-    settings: Settings
-    queues: QueueServiceClient
-    dead_letters: QueueClient
-    blobs: BlobServiceClient
-    oversize: ContainerClient
+    def __init__(self, settings: Settings) -> None:
+        """Connect when it is needed. Raises OpsError."""
+        self.settings = settings
+        try:
+            match settings.storage:
+                case ConnectionStringStorage(text):
+                    self.queues = QueueServiceClient.from_connection_string(text, **_LIMITS)
+                    self.blobs = BlobServiceClient.from_connection_string(text, **_LIMITS)
+                case IdentityStorage() as identity:
+                    from azure.identity import DefaultAzureCredential
+
+                    login = DefaultAzureCredential(managed_identity_client_id=identity.client_id)
+                    self.queues = QueueServiceClient(identity.queue_service_uri, login, **_LIMITS)
+                    self.blobs = BlobServiceClient(identity.require_blob_service_uri(), login, **_LIMITS)
+        except ValueError as error:
+            raise OpsError(f"OutcomesStorage is wrong: {error}") from None
+        self.has_key = isinstance(settings.storage, ConnectionStringStorage)
+        self.dead_letters = self.queues.get_queue_client(settings.dead_letter_queue)
+        self.oversize = self.blobs.get_container_client(settings.oversize_container)
+
+    def __exit__(self, _: object, error: BaseException | None, traceback: object) -> None:
+        """Close the connections. Raises OpsError in place of an error of storage."""
+        self.queues.close()
+        self.blobs.close()
+        if isinstance(error, AzureError):
+            raise OpsError(self.fault(error)) from None
 
     def count(self) -> int:
         """Return about how many dead letters the queue has, hidden ones too."""
@@ -50,39 +68,15 @@ class Storage:
         except ResourceNotFoundError:
             return 0
 
-    def fault(self, error: AzureError) -> str:
-        """Say what is wrong with storage, and what to do about it."""
+    def fault(self, error: AzureError | OpsError) -> str:
+        """Say what is wrong, and what to do about it."""
+        if isinstance(error, OpsError):
+            return str(error)
         if getattr(error, "error_code", "") == "AuthorizationPermissionMismatch":
             return f"Your login lacks the roles {_ROLES}, or the signature in OutcomesStorage a permission."
         if isinstance(error, ClientAuthenticationError) and error.response is None:
             return "Cannot sign in to storage: is OutcomesStorage right, or is `az login` needed?"
         return describe(error, self.settings.storage)
-
-
-@contextmanager
-def connected(settings: Settings) -> Iterator[Storage]:
-    """Connect to storage, with the operator's own login where settings name no key. Raises OpsError."""
-    try:
-        match settings.storage:
-            case ConnectionStringStorage(text):
-                queues = QueueServiceClient.from_connection_string(text, **_OPTIONS)
-                blobs = BlobServiceClient.from_connection_string(text, **_OPTIONS)
-            case IdentityStorage() as identity:
-                from azure.identity import DefaultAzureCredential
-
-                login = DefaultAzureCredential(managed_identity_client_id=identity.client_id)
-                queues = QueueServiceClient(identity.queue_service_uri, login, **_OPTIONS)
-                blobs = BlobServiceClient(identity.require_blob_service_uri(), login, **_OPTIONS)
-    except ValueError as error:
-        raise OpsError(f"OutcomesStorage is wrong: {error}") from None
-    dead_letters = queues.get_queue_client(settings.dead_letter_queue)
-    oversize = blobs.get_container_client(settings.oversize_container)
-    storage = Storage(settings, queues, dead_letters, blobs, oversize)
-    with queues, blobs:
-        try:
-            yield storage
-        except AzureError as error:
-            raise OpsError(storage.fault(error)) from None
 
 
 class Endpoint:
@@ -100,30 +94,21 @@ class Endpoint:
         self._transport = RequestsTransport(connection_timeout=10, read_timeout=POST_SECONDS)
         self.close = self._transport.close
 
-    def check(self, function: str) -> None:
-        """Validate a function as a new event subscription does: it is not run. Raises OpsError."""
-        self._post("SubscriptionValidation", function, '[{"data": {"validationCode": "check"}}]', 200)
-
-    def accepts(self, function: str, event: str) -> bool:
-        """Deliver an event, and return whether the app accepted it. Raises OpsError if it takes none."""
-        return self._post("Notification", function, event, 202, 400, 413, 500) == 202
-
-    def _post(self, kind: str, function: str, body: str, *expected: int) -> int:
+    def post(self, kind: str, function: str, body: str, *expected: int) -> int:
+        """Post to a function as Event Grid does, and return the status. Raises OpsError if it's another."""
         url = f"{self.url}/runtime/webhooks/EventGrid?{urlencode({'functionName': function})}"
         headers = {"aeg-event-type": kind, **self._headers}
         request = HttpRequest("POST", url, headers=headers, content=body.encode())
         try:
             status = int(self._transport.send(request).status_code)
         except AzureError as error:
-            raise OpsError(f"cannot reach {self.url}: {_cause(error)}") from None
+            cause: BaseException = error
+            while cause.__context__:  # the errors that the first one led to repeat it at length
+                cause = cause.__context__
+            raise OpsError(f"cannot reach {self.url}: {cause}") from None
         if status not in expected:
             missing = f"there is no function {function}. Is the app deployed, and does it start?"
             cures = {401: _KEY, 403: _KEY, 404: missing}
             cure = cures.get(status, f"it should be {expected[0]}. Is the app running?")
             raise OpsError(f"{self.url} answered {status}: {cure}")
         return status
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return the first cause of an error; the errors that it led to repeat it at length."""
-    return _cause(error.__context__) if error.__context__ else error

@@ -20,20 +20,25 @@ from ops.terminal import note
 type Result = tuple[str, str, str]
 """What became of a dead letter, its reason and its function."""
 
+_UNCHANGED = MatchConditions.IfNotModified
+_COLUMNS = ("id", "reason", "function", "event_id", "event_type", "since")
 _DONE = ("accepted", "purged")
 
 
 def list_(storage: Storage, options: Namespace) -> int:
     """List dead letters, the oldest first."""
     found = sorted(_chosen(storage, options), key=attrgetter("since"))
-    terminal.show([letter.row(show_data=options.show_data) for letter in found], as_json=options.json)
+    rows = [{name: getattr(letter, name) for name in _COLUMNS} for letter in found]
+    if options.show_data:
+        rows = [row | letter.personal for row, letter in zip(rows, found, strict=True)]
+    terminal.show(rows, as_json=options.json)
     return 0
 
 
 def show(storage: Storage, options: Namespace) -> int:
     """Print one dead letter, with the personal data in it."""
-    letters = _chosen(storage, options)
-    found = [each for each in letters if each.id.startswith(options.ID) or each.event_id == options.ID]
+    wanted, letters = options.ID, _chosen(storage, options)
+    found = [each for each in letters if each.id.startswith(wanted) or each.personal["event_id"] == wanted]
     if len({letter.document for letter in found}) != 1:
         raise OpsError(f"{len(found) or 'no'} dead letters have this id: `dead-letters list` shows them")
     letter = found[0]
@@ -61,14 +66,12 @@ def replay(storage: Storage, options: Namespace) -> int:
             return "left: no function takes it"
         if not options.yes:
             return f"would be posted to {app.url} and removed"
-        if not app.accepts(letter.target, letter.event):
+        if app.post("Notification", letter.target, letter.event, 202, 400, 413, 500) != 202:
             return "left: the app failed, its log says why"
         return "accepted" if letter.remove() else "accepted, but another reader had it"
 
     with closing(Endpoint(storage, options.to)) as app:
-        return _take(
-            storage, options, post, page_size=1
-        )  # its message is hidden for longer than a post takes
+        return _take(storage, options, post)
 
 
 def purge(storage: Storage, options: Namespace) -> int:
@@ -84,13 +87,13 @@ def purge(storage: Storage, options: Namespace) -> int:
     return _take(storage, options, remove)
 
 
-def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str], page_size: int = 32) -> int:
+def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str]) -> int:
     """Act on each dead letter asked for, and show what became of them, also before an error is shown."""
     results: Counter[Result] = Counter()
     accepted: defaultdict[tuple[str | None, str | None], list[Result]] = defaultdict(list)
     unneeded: set[Blob] = set()
     try:
-        with closing(_chosen(storage, options, page_size)) as letters:
+        with closing(_chosen(storage, options)) as letters:
             for letter in letters:
                 if letter.may_be_new and (letter.event, letter.function) in accepted:
                     continue  # it was refused again
@@ -106,7 +109,9 @@ def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str], pa
                 results[earlier.pop()] -= 1
                 results["refused again", letter.reason, letter.function] += 1
         if unneeded and storage.count() <= len(left):  # no other message may refer to them
-            _delete(storage, unneeded - {letter.blob for letter in left})
+            for name, etag in unneeded - {letter.blob for letter in left}:
+                with suppress(ResourceNotFoundError, ResourceModifiedError):  # it was written again since
+                    storage.oversize.delete_blob(name, etag=etag, match_condition=_UNCHANGED)
             unneeded.clear()
     finally:
         rows: list[terminal.Row] = [
@@ -121,22 +126,16 @@ def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str], pa
     return int(options.yes and any(row["result"] not in _DONE for row in rows))
 
 
-def _delete(storage: Storage, blobs: set[Blob]) -> None:
-    for name, etag in blobs:
-        with suppress(ResourceNotFoundError, ResourceModifiedError):  # it was written again since
-            storage.oversize.delete_blob(name, etag=etag, match_condition=MatchConditions.IfNotModified)
-
-
-def _chosen(storage: Storage, options: Namespace, page_size: int = 32) -> Generator[Letter]:
+def _chosen(storage: Storage, options: Namespace) -> Generator[Letter]:
     """Yield the dead letters asked for. Raises OpsError if there are some, but none such."""
     read = chosen = 0
     total = 0 if options.blobs else storage.count()
-    store = in_blobs(storage, options.blobs) if options.blobs else in_queue(storage, page_size)
+    store = in_blobs(storage, options.blobs) if options.blobs else in_queue(storage)
     due = time.monotonic() + 1
     with closing(store) as letters:
         for read, letter in enumerate(letters, 1):
             if (
-                options.id in (None, letter.id, letter.event_id)
+                options.id in (None, letter.id, letter.personal["event_id"])
                 and options.reason in (None, letter.reason)
                 and options.function in (None, letter.function)
             ):

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
@@ -16,11 +16,11 @@ import msgspec
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, ContainerClient
-from azure.storage.queue import QueueClient, QueueMessage
+from azure.storage.queue import QueueClient
 
 from examples.consumer.reading import blob_name
 from ops.connections import POST_SECONDS, OpsError, Storage
-from ops.terminal import Row, note
+from ops.terminal import note
 from shared.envelope import text_at
 from shared.outcomes import DEAD_LETTER_TYPE
 from shared.payloads import PAYLOADS
@@ -57,57 +57,50 @@ class Letter:
     """Whether it may have been written since the first one was received."""
     blob: Blob | None = None
     """The blob that its message refers to."""
+    event: str | None = None
+    """The original event's text."""
+    target: str | None = None
+    """The function that takes this type of event, or else the one that refused it."""
     reason: str = "unreadable"
     function: str = "unknown"
     """The function that refused the event, or that Event Grid could not deliver it to."""
-    target: str | None = None
-    """The function that takes this type of event, or else the one that refused it."""
-    event_id: str | None = None
-    event_type: str | None = None
-    event: str | None = None
-    """The original event's text."""
-
-    def row(self, *, show_data: bool) -> Row:
-        """Return what a list shows of it: nothing personal, unless asked for."""
-        event_type = self.event_type if self.event_type in PAYLOADS else "unknown"
-        return {
-            "id": self.id,
-            "reason": self.reason,
-            "function": self.function,
-            "event_id": self.event_id if show_data else harmless_id(self.event_id),
-            "event_type": self.event_type if show_data else event_type,
-            "since": self.since,
-        }
+    event_id: str = harmless_id(None)
+    event_type: str = "unknown"
+    personal: dict[str, str | None] = field(default_factory=lambda: {"event_id": None, "event_type": None})
+    """The event's own id and type. Of the other fields only the document and the event can be personal."""
 
 
-def in_queue(storage: Storage, page_size: int = 32) -> Generator[Letter]:
-    """Receive the messages of the app's dead-letter queue that are there at the beginning.
+def in_queue(storage: Storage) -> Generator[Letter]:
+    """Receive the messages of the app's dead-letter queue that are there at the beginning, one at a time.
 
-    A page has to be done with in LEASE_SECONDS. However this ends, what was not removed is visible again.
+    They stay hidden from other readers. However this ends, what was not removed is visible again.
     """
-    queue, began, repeated = storage.dead_letters, datetime.now(UTC), 0
+    queue, began, repeated = storage.dead_letters, datetime.max.replace(tzinfo=UTC), 0
     receipts: dict[str, str] = {}
     seen: set[str] = set()
-    pages = {"messages_per_page": page_size, "max_messages": page_size}
+    message: Any  # the SDK's types would have its attributes optional
     try:
-        while page := list(queue.receive_messages(**pages, visibility_timeout=LEASE_SECONDS)):
-            if not seen:  # by the clock of storage, in whole seconds
-                began = (page[0].next_visible_on or began) - timedelta(seconds=LEASE_SECONDS)
-            new = [message for message in page if message.id not in seen]
-            seen |= {message.id for message in new}
-            receipts |= {message.id: str(message.pop_receipt) for message in page}
+        for message in queue.receive_messages(visibility_timeout=LEASE_SECONDS):
+            receipts[message.id] = message.pop_receipt
             # What was left comes again when its lease ends. Once all of it has, there is nothing else.
-            repeated = 0 if new else repeated + len(page)
+            repeated = repeated + 1 if message.id in seen else 0
             if repeated > len(receipts):
                 break
-            for message in new:
-                since = message.inserted_on or began
-                if since <= began:
-                    remove = partial(_delete, queue, message.id, receipts)
-                    content = _open(message, storage.oversize)
-                    yield Letter(
-                        id=message.id, since=since, may_be_new=since == began, remove=remove, **content
-                    )
+            # Storage tells the time in whole seconds.
+            began = min(began, message.next_visible_on - timedelta(seconds=LEASE_SECONDS))
+            if repeated or message.inserted_on > began:
+                continue
+            seen.add(message.id)
+            document = message.content.encode()
+            with suppress(ValueError):
+                document = base64.b64decode(document, validate=True)
+            yield Letter(
+                id=message.id,
+                since=message.inserted_on,
+                may_be_new=message.inserted_on == began,
+                remove=partial(_delete, queue, message.id, receipts),
+                **_read(document, storage.oversize),
+            )
     except ResourceNotFoundError:
         return  # a queue that is missing has no messages
     finally:
@@ -117,18 +110,6 @@ def in_queue(storage: Storage, page_size: int = 32) -> Generator[Letter]:
                     queue.update_message(message_id, receipt, visibility_timeout=0)
         except AzureError:
             note(f"storage is away: what was received stays hidden for {LEASE_SECONDS} s")
-
-
-def _open(message: QueueMessage, oversize: ContainerClient) -> dict[str, Any]:
-    """Return what a message says, itself or in the blob that it refers to, as fields of a Letter."""
-    document, blob, reason = str(message.content).encode(), None, "unreadable"
-    with suppress(*_UNREADABLE, ResourceNotFoundError):
-        document = base64.b64decode(document, validate=True)
-        if reference := text_at(json.loads(document), "dataref"):
-            reason = "blob_not_found"
-            found = oversize.download_blob(blob_name(reference, oversize.container_name))
-            document, blob, reason = found.readall(), (found.name, str(found.properties.etag)), "unreadable"
-    return {"blob": blob, "reason": reason, **_read(document)}
 
 
 def _delete(queue: QueueClient, message_id: str, receipts: dict[str, str]) -> bool:
@@ -143,27 +124,24 @@ def _delete(queue: QueueClient, message_id: str, receipts: dict[str, str]) -> bo
 
 
 def in_blobs(storage: Storage, container: str) -> Generator[Letter]:
-    """Read the events in Event Grid's blobs. Raises OpsError when there is no such container.
+    """Read the events in Event Grid's blobs. Raises OpsError if there is no such container.
 
     A removed event is taken out of its blob, the last one with the blob.
     """
     client = storage.blobs.get_container_client(container)
-    try:
-        for name in filter(_EVENT_GRID_NAME.fullmatch, client.list_blob_names()):
-            yield from _in_blob(client.get_blob_client(name))
-    except ResourceNotFoundError:
+    if not client.exists():
         raise OpsError(
             f"there is no blob container {container}. If an event subscription names it, Event Grid drops "
             "the events that it cannot deliver."
-        ) from None
+        )
+    for name in filter(_EVENT_GRID_NAME.fullmatch, client.list_blob_names()):
+        with suppress(ResourceNotFoundError):  # removed by another reader since it was listed
+            yield from _in_blob(client.get_blob_client(name))
 
 
 def _in_blob(blob: BlobClient) -> Generator[Letter]:
-    try:
-        download = blob.download_blob()
-        content = download.readall()
-    except ResourceNotFoundError:  # removed by another reader since it was listed
-        return
+    download = blob.download_blob()
+    content = download.readall()
     try:
         events = [bytes(event) for event in msgspec.json.decode(content, type=list[msgspec.Raw])]
     except _UNREADABLE:
@@ -192,10 +170,15 @@ def _in_blob(blob: BlobClient) -> Generator[Letter]:
         yield Letter(id=letter_id, since=since, remove=partial(remove, event), **_read(event))
 
 
-def _read(document: bytes) -> dict[str, Any]:
+def _read(document: bytes, oversize: ContainerClient | None = None) -> dict[str, Any]:
     """Return what a dead letter of the app or of Event Grid says, as fields of a Letter."""
+    fields: dict[str, Any] = {"document": document}
     try:
         letter = json.loads(document)
+        if oversize and (reference := text_at(letter, "dataref")):
+            fields["reason"] = "blob_not_found"
+            found = oversize.download_blob(blob_name(reference, oversize.container_name))
+            return {"blob": (found.name, str(found.properties.etag)), **_read(found.readall())}
         if letter.get("type") == DEAD_LETTER_TYPE:
             event = letter["data"]["original"]
             reason, function = letter["data"]["reason"], letter["data"]["function"]
@@ -203,17 +186,18 @@ def _read(document: bytes) -> dict[str, Any]:
             event = {key: value for key, value in letter.items() if not key.lower().startswith(_ADDED)}
             reason, function = letter.get("deadLetterReason") or letter["deadletterreason"], None
         text = event if isinstance(event, str) else json.dumps(event)
-    except _UNREADABLE:
-        return {"document": document}
-    event_type = text_at(event, "eventType", "type") or ""
-    family = PAYLOADS[event_type].family if event_type in PAYLOADS else None
+    except (*_UNREADABLE, ResourceNotFoundError):
+        return fields
+    event_id, event_type = text_at(event, "id"), text_at(event, "eventType", "type")
+    payload = PAYLOADS.get(event_type or "")
+    family = payload.family if payload else None
     known = function if str(function) in QUEUE_SETTINGS else None
-    return {
-        "document": document,
+    return fields | {
+        "event": text.encode(errors="backslashreplace").decode(),
+        "target": family or known,
         "reason": reason if re.fullmatch(r"[A-Za-z_]{1,60}", str(reason)) else "unusual",
         "function": known or family or "unknown",
-        "target": family or known,
-        "event_id": text_at(event, "id"),
-        "event_type": event_type,
-        "event": text.encode(errors="backslashreplace").decode(),
+        "event_id": harmless_id(event_id),
+        "event_type": event_type if payload else "unknown",
+        "personal": {"event_id": event_id, "event_type": event_type},
     }
