@@ -142,17 +142,14 @@ async def _session(running: Stack, arguments: argparse.Namespace) -> None:
 
 
 async def _send(arguments: argparse.Namespace) -> int:
+    query = {} if arguments.no_wait else {"wait": ""}
+    query |= {"direct": ""} if arguments.direct else {}
+    query |= {"function": arguments.function} if arguments.function else {}
+    query |= {"schema": "CloudEventSchemaV1_0"} if arguments.cloudevents else {}
     code = 0
     for name, text in [(name, sending.text_of(name)) for name in arguments.names]:
-        async for delivery in sending.send(
-            arguments.event_grid_port,
-            name,
-            wait=not arguments.no_wait,
-            event=text,
-            direct=arguments.direct,
-            function=arguments.function,
-            schema="CloudEventSchemaV1_0" if arguments.cloudevents else None,
-        ):
+        deliveries = await sending.send(arguments.event_grid_port, name, text, query)
+        for delivery in [] if arguments.no_wait else deliveries:
             _say(json.dumps(delivery) if arguments.json else _described(name, delivery))
             if delivery["fate"] != "written":
                 code = 1

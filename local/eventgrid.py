@@ -70,13 +70,13 @@ class EventGrid:
         """How many deliveries are not at their end."""
         return len(self._tasks)
 
-    def publish(self, events: Sequence[Event], again: int | None = None) -> list[Delivery]:
-        """Start delivering events to all subscriptions that include them."""
-        return [found for event in events for found in self._publish(event, again)]
+    def publish(self, events: Sequence[Event], *, direct: bool = False) -> list[Delivery]:
+        """Start delivering events to all subscriptions that include them, or straight to their functions."""
+        return [found for event in events for found in self._publish(event, direct=direct)]
 
-    def send(self, text: str, function: str, again: int | None = None) -> Delivery:
+    def send(self, text: str, function: str) -> Delivery:
         """Start one attempt to deliver a text straight to a function."""
-        delivery = self._journal.add(text, function, again=again)
+        delivery = self._journal.add(text, function)
         self._start(self._attempt(delivery, {"Content-Type": "application/json"}, text.encode()))
         return delivery
 
@@ -88,15 +88,18 @@ class EventGrid:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _publish(self, event: Event, again: int | None) -> Iterable[Delivery]:
+    def _publish(self, event: Event, *, direct: bool) -> Iterable[Delivery]:
         matching = [subscription for subscription in self.subscriptions if subscription.matches(event)]
         for subscription in matching:
+            if direct:
+                yield self.send(compact(event), subscription.function)
+                continue
             content = converted(event, subscription.event_delivery_schema)
-            delivery = self._journal.add(compact(content), subscription.function, subscription.name, again)
+            delivery = self._journal.add(compact(content), subscription.function, subscription.name)
             self._start(self._deliver(content, subscription, delivery))
             yield delivery
         if not matching:
-            delivery = self._journal.add(compact(event), None, again=again)
+            delivery = self._journal.add(compact(event), None)
             self._journal.settle(delivery, "unrouted", f"no subscription includes {type_of(event)}")
             yield delivery
 
@@ -137,7 +140,9 @@ class EventGrid:
         if is_cloudevent(event):  # whose attributes have lower-case names
             letter = {name.lower(): value for name, value in letter.items()}
         await self._sleep(DEAD_LETTER_SECONDS)
-        delivery.letter = await self._dead_letter(event | letter, subscription)
+        document = msgspec.json.encode([event | letter])
+        place = await self._dead_letter(document, subscription)
+        self._journal.wrote(delivery, place, document.decode())
         self._journal.settle(delivery, "undelivered", reason)
 
     async def _attempt(self, delivery: Delivery, headers: Mapping[str, str], body: bytes) -> int | None:
@@ -160,15 +165,15 @@ class EventGrid:
             self._journal.end(delivery, status)
             return status
 
-    async def _dead_letter(self, letter: Event, subscription: Subscription) -> str:
+    async def _dead_letter(self, document: bytes, subscription: Subscription) -> str:
         """Write a dead letter, as soon as its storage takes it, and return its container and blob."""
         container = self._blobs.get_container_client(subscription.dead_letter_container)
         now = datetime.now(UTC)
         folder = f"{subscription.name.upper()}/{now.year}/{now.month}/{now.day}/{now.hour}"
-        name, body = f"{folder}/{uuid.uuid4()}.json", msgspec.json.encode([letter])
+        name = f"{folder}/{uuid.uuid4()}.json"
         while True:
             try:
-                await container.upload_blob(name, body)
+                await container.upload_blob(name, document)
             except ResourceNotFoundError:
                 with suppress(ResourceExistsError):
                     await container.create_container()
@@ -182,7 +187,7 @@ class EventGrid:
         scale = 0.0
         while seconds > 0:
             if retried is not None and scale != self.time_scale:
-                self._journal.retry(retried, seconds / self.time_scale)
+                self._journal.settle(retried, "retrying", retried.reason, seconds / self.time_scale)
             scale = self.time_scale
             step = min(seconds, scale / 10)
             await asyncio.sleep(step / scale)
@@ -226,9 +231,8 @@ async def serving(
             use=f"events are published to {PATH}",
             body_limit=BODY_LIMIT,
         )
-        application.on_shutdown.append(journal.close)  # a stream would hold up the end
         try:
-            async with web_server.serving(application, port) as bound_port:
+            async with web_server.serving(application, port, shutdown_seconds=0.1) as bound_port:
                 yield bound_port, grid
         finally:
             await grid.stop()

@@ -145,7 +145,7 @@ async def _deliver(
         raise _RefusedError(500, str(error)) from None
     objects = [event for event in events if event.startswith("{")]
     known = _known(request, journal) if len(events) == 1 else None
-    deliveries = [known or journal.begun(event, function) for event in objects]
+    deliveries = [known or journal.begin(journal.add(event, function)) for event in objects]
     for delivery, event in zip(deliveries, objects, strict=True):
         delivery.event = event
     # All are started before the first await, during which the app could be replaced.
@@ -178,7 +178,8 @@ def _note(error: _RefusedError, request: web.Request, body: bytes, journal: Jour
     if delivery := _known(request, journal):
         delivery.attempts[-1].error = str(error)
     elif request.method != "OPTIONS":
-        delivery = journal.begun(body.decode(errors="replace"), request.query.get("functionName"))
+        delivery = journal.add(body.decode(errors="replace"), request.query.get("functionName"))
+        journal.begin(delivery)
         delivery.attempts[-1].error = str(error)
         journal.end(delivery, error.status)
 

@@ -1,7 +1,6 @@
 """Sends samples and files through the running stack, and tells what becomes of them."""
 
-import json
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
@@ -40,26 +39,26 @@ def text_of(name: str) -> str:
         raise LocalError(f"cannot read {name}: {error.strerror}") from None
 
 
-async def send(port: int, name: str, *, wait: bool, **sending: object) -> AsyncIterator[dict[str, Any]]:
-    """Send what the page's API takes to the stack whose page is on a port; errors call it by its name.
+async def send(port: int, name: str, text: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Send a text by the API of the stack whose page is on a port, and return its deliveries.
 
-    Yields each delivery when it is known what becomes of it, if that is waited for. Raises LocalError.
+    Errors call the text by its name. Raises LocalError.
     """
     endless = aiohttp.ClientTimeout(total=None)  # a handler may be at a breakpoint
+    body, headers = BytesIO(text.encode()), {"Content-Type": "application/json"}
     try:
-        async with aiohttp.ClientSession(f"http://{HOST}:{port}", timeout=endless) as http:
-            body, headers = BytesIO(json.dumps(sending).encode()), {"Content-Type": "application/json"}
-            async with http.post("/api/send", data=body, headers=headers) as response:
-                if response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                    raise LocalError(f"{name} is too large: Event Grid takes 1 MiB at a time")
-                answer = await response.json()
-            if "error" in answer:
-                raise LocalError(f"{name}: {answer['error']}; --function NAME sends it as it is")
-            for number in answer["deliveries"] if wait else []:
-                async with http.get(f"/api/events/{number}?wait&full") as response:
-                    yield await response.json()
+        async with (
+            aiohttp.ClientSession(f"http://{HOST}:{port}", timeout=endless) as http,
+            http.post("/api/send", params=query, data=body, headers=headers) as response,
+        ):
+            if response.ok:
+                return list(await response.json())
+            if response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                raise LocalError(f"{name} is too large: Event Grid takes 1 MiB at a time")
+            if response.status == HTTPStatus.BAD_REQUEST:
+                raise LocalError(f"{name}: {await response.text()}; --function NAME sends it as it is")
     except aiohttp.ClientError:
-        raise LocalError(
-            f"no local stack on port {port}: start it with `python -m local up`, "
-            "or choose with --event-grid-port"
-        ) from None
+        pass
+    raise LocalError(
+        f"no local stack on port {port}: start it with `python -m local up`, or choose with --event-grid-port"
+    )

@@ -96,7 +96,7 @@ async def running(
                 time_scale=time_scale,
                 journal=journal,
                 routes=lambda grid: Page(
-                    grid, journal, workers, not func, storage.connection_string, queues
+                    grid, journal, None if func else workers, storage.connection_string, queues
                 ).routes(),
             )
         )

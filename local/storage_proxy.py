@@ -3,70 +3,64 @@
 Requests pass unchanged: a storage signature does not cover the host that a request goes to.
 """
 
+import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
-from yarl import URL
 
 from local import web_server
 from local.azurite import SERVICES
-from local.journal import Fault, Journal
-from local.ports import HOST
+from local.journal import Journal
 
 HANG_SECONDS = 30.0
 """More than the app waits."""
 
 _MESSAGE = re.compile(rb"<MessageText>(.*)</MessageText>", re.DOTALL)
-_OF_ONE_CONNECTION = ("connection", "keep-alive", "transfer-encoding")
+_OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}
 
 
 @asynccontextmanager
 async def serving(port: int, storage_port: int, journal: Journal) -> AsyncIterator[None]:
     """Serve on successive ports, until the context ends, the services of an Azurite on others."""
-    async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None))
-        )
-        for offset in range(len(SERVICES)):
-            application = _application(http, f"http://{HOST}:{storage_port + offset}", journal)
-            await stack.enter_async_context(web_server.serving(application, port + offset))
-        yield
+    endless = aiohttp.ClientTimeout(total=None)
+    async with aiohttp.ClientSession(auto_decompress=False, timeout=endless) as http:
 
+        async def forward(request: web.Request) -> web.Response:
+            body = await request.read()
+            place, document = _document(request, body)
+            delivery = journal.writing(document)
+            fault = delivery and delivery.attempts[-1].fault
+            if fault == "storage-503":
+                return web.Response(status=503, headers={"x-ms-error-code": "ServerBusy"})
+            if fault == "storage-hangs":
+                await asyncio.sleep(HANG_SECONDS)
+            if fault in ("storage-hangs", "storage-away"):
+                return _gone(request)
+            try:
+                async with http.request(
+                    request.method,
+                    request.url.with_port((request.url.port or 0) - port + storage_port),
+                    headers=request.headers,
+                    data=body or None,
+                    skip_auto_headers=["Content-Type"],  # a signature covers it
+                    allow_redirects=False,
+                ) as answer:
+                    content = await answer.read()
+            except aiohttp.ClientError:
+                return _gone(request)
+            if delivery is not None and answer.ok:
+                journal.wrote(delivery, place, document)
+            headers = [each for each in answer.headers.items() if each[0].lower() not in _OF_ONE_CONNECTION]
+            return web.Response(status=answer.status, headers=headers, body=content)
 
-def _application(http: aiohttp.ClientSession, storage: str, journal: Journal) -> web.Application:
-    async def forward(request: web.Request) -> web.Response:
-        body = await request.read()
-        place, document = _document(request, body)
-        delivery = journal.writing(document) if document else None
-        if delivery is not None:
-            await _fail(request, delivery.attempts[-1].fault, journal)
-        url = URL(storage + request.raw_path, encoded=True)
-        try:
-            async with http.request(
-                request.method,
-                url,
-                headers=request.headers,
-                data=body or None,
-                skip_auto_headers=["Content-Type"],  # a signature covers it
-                allow_redirects=False,
-            ) as answer:
-                content = await answer.read()
-        except aiohttp.ClientError:  # nothing answers, as the app should see
-            raise _gone(request) from None
-        if delivery is not None and answer.status < 300:
-            journal.wrote(delivery, place, document)
-        headers = answer.headers.copy()
-        for name in _OF_ONE_CONNECTION:
-            headers.popall(name, None)
-        return web.Response(status=answer.status, headers=headers, body=content)
-
-    application = web.Application(client_max_size=0)
-    application.add_routes([web.route("*", "/{path:.*}", forward)])
-    return application
+        application = web.Application(client_max_size=0)
+        application.add_routes([web.route("*", "/{path:.*}", forward)])
+        async with web_server.serving(application, port, ports=len(SERVICES), shutdown_seconds=0.1):
+            yield
 
 
 def _document(request: web.Request, body: bytes) -> tuple[str, str]:
@@ -79,20 +73,7 @@ def _document(request: web.Request, body: bytes) -> tuple[str, str]:
     return "", ""
 
 
-async def _fail(request: web.Request, fault: Fault | None, journal: Journal) -> None:
-    """Raise what broken storage answers, if it is to be broken."""
-    match fault:
-        case "storage-503":
-            raise web.HTTPServiceUnavailable(headers={"x-ms-error-code": "ServerBusy"})
-        case "storage-hangs":
-            await journal.mended(HANG_SECONDS)
-            raise _gone(request)
-        case "storage-away":
-            raise _gone(request)
-
-
-def _gone(request: web.Request) -> web.HTTPException:
-    """Close the connection, so that the answer goes nowhere."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.HTTPBadGateway()
+def _gone(request: web.Request) -> web.Response:
+    """Close the connection, so that no answer arrives."""
+    request.protocol.force_close()
+    return web.Response()

@@ -12,7 +12,6 @@ type Report = Callable[[str], None]
 """Prints a line for the developer."""
 
 _HOST_NAMES = (HOST, "localhost", "[::1]")
-_SHUTDOWN_SECONDS = 5.0
 
 
 def application(
@@ -41,13 +40,19 @@ def application(
 
 
 @asynccontextmanager
-async def serving(served: web.Application, port: int) -> AsyncIterator[int]:
-    """Serve an application until the context ends; 0 takes any free port. Yields the port."""
+async def serving(
+    served: web.Application, port: int, *, ports: int = 1, shutdown_seconds: float = 5.0
+) -> AsyncIterator[int]:
+    """Serve an application on successive ports until the context ends, and yield the first.
+
+    0 takes any free port. Requests that are not answered by the end have so many seconds left.
+    """
     # A request that is hung up goes on, as in the cloud: aiohttp's default, without handler_cancellation.
-    runner = web.AppRunner(served, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, auto_decompress=False)
+    runner = web.AppRunner(served, access_log=None, shutdown_timeout=shutdown_seconds, auto_decompress=False)
     await runner.setup()
     try:
-        await web.TCPSite(runner, HOST, port).start()
+        for offset in range(ports):
+            await web.TCPSite(runner, HOST, port + offset).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -379,7 +379,7 @@ class TestSend:
             ("[]", "", "--function NAME sends it as it is"),
             ('{"eventType": "Microsoft.Communication.SMSReceived"}', "", "`id`"),
             (json.dumps(OTHER), "", "no subscription"),
-            (json.dumps(OTHER), "--direct", "no function"),
+            (json.dumps(OTHER), "--direct", "no subscription"),
             ("\xff{", "--function sms", "not JSON"),
             ("[{}]", "--function sms", "invalid_envelope"),
             ("[{}]", "--function none", "the functions are sms"),

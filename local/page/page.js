@@ -1,33 +1,30 @@
 // The page of the local stack: each event beside what became of it. The API is that of local/page.py.
-import { html, nothing, render } from "./lit-html.js";
+import { repeat } from "./lit-html/directives/repeat.js";
+import { html, nothing, render } from "./lit-html/lit-html.js";
 import { compare, lines } from "./difference.js";
 
-const deliveries = new Map();
+const CUT = 65_536; // characters of a text that are shown unless all of it is asked for
+
 const state = {
   connected: false,
   status: null,
-  samples: {},
+  deliveries: [], // without their texts, the newest last
   selected: null, // its number
   detail: null,
-  before: null, // the delivery that the selected one is sent again from
+  before: null, // the last delivery of the same event before the selected one
   whole: false,
-  sending: { event: "", schema: "", to: "grid", error: "", sample: "" },
+  sending: { event: "", sample: "", original: "", schema: "", to: "grid", error: "" },
 };
 
 const url = new URL(location.href);
 const filter = () => url.searchParams.get("filter") ?? "";
 
-async function ask(path, body) {
-  const answer = await fetch(path, body && {
-    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+async function ask(path, json) {
+  const answer = await fetch(path, json && {
+    method: "POST", headers: { "content-type": "application/json" }, body: json,
   });
-  const text = await answer.text();
-  if (answer.headers.get("content-type")?.startsWith("application/json")) {
-    const content = JSON.parse(text);
-    if (!answer.ok) throw new Error(content.error);
-    return content;
-  }
-  throw new Error(text || `answered ${answer.status}`);
+  if (!answer.ok) throw new Error(await answer.text() || `answered ${answer.status}`);
+  return answer.json();
 }
 
 function remember() {
@@ -37,7 +34,7 @@ function remember() {
 
 function shown() {
   const words = filter().toLowerCase().split(/\s+/).filter(Boolean);
-  return [...deliveries.values()].reverse().filter((delivery) => {
+  return state.deliveries.toReversed().filter((delivery) => {
     const text = [delivery.function, delivery.type, delivery.fate, label(delivery.fate), delivery.reason, delivery.id]
       .join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
@@ -54,36 +51,33 @@ async function select(number) {
 
 async function load() {
   const number = state.selected;
-  if (number === null) {
-    state.detail = state.before = null;
-    return draw();
-  }
+  const turn = load.turn = (load.turn ?? 0) + 1; // an answer may be older than the next one
+  const one = async (wanted) => wanted ? (await ask(`/api/events?number=${wanted}`))[0] : null;
   try {
-    const detail = await ask(`/api/events/${number}${state.whole ? "?full" : ""}`);
-    const before = detail.again && deliveries.has(detail.again) ? await ask(`/api/events/${detail.again}`) : null;
-    if (state.selected === number) Object.assign(state, { detail, before });
+    const detail = await one(number);
+    const before = detail && await one(earlier(detail)?.number);
+    if (load.turn === turn) Object.assign(state, { detail, before });
   } catch {
-    if (state.selected === number) state.detail = state.before = null;
+    // the stream says that the stack is gone
   }
   draw();
 }
 
+function earlier(detail) {
+  return state.deliveries.findLast(({ number, id, source, function: name }) => (
+    number < detail.number && id && id === detail.id && source === detail.source && name === detail.function));
+}
+
 function follow() {
   const stream = new EventSource("/api/stream");
-  let isNew = true;
-  stream.onopen = () => { isNew = true; state.connected = true; poll(); };
+  const selected = () => JSON.stringify(state.deliveries.find((delivery) => delivery.number === state.selected));
+  stream.onopen = () => { state.connected = true; poll(); };
   stream.onerror = () => { state.connected = false; draw(); };
   stream.onmessage = (message) => {
-    if (isNew) deliveries.clear();
-    isNew = false;
-    const changed = JSON.parse(message.data);
-    for (const delivery of changed) deliveries.set(delivery.number, delivery);
-    for (const number of deliveries.keys()) {
-      if (deliveries.size <= 1000) break;
-      deliveries.delete(number);
-    }
-    if (changed.some((delivery) => delivery.number === state.selected)) load();
-    else draw();
+    const before = selected();
+    state.deliveries = JSON.parse(message.data);
+    if (selected() === before) draw();
+    else load();
   };
 }
 
@@ -91,7 +85,6 @@ async function poll() {
   clearTimeout(poll.timer);
   try {
     state.status = await ask("/api/status");
-    if (!Object.keys(state.samples).length) state.samples = await ask("/api/samples");
   } catch {
     // the stream says that the stack is gone
   }
@@ -99,41 +92,41 @@ async function poll() {
   poll.timer = setTimeout(poll, 2000);
 }
 
-async function control(change) {
+async function control(action, value) {
   try {
-    await ask("/api/control", change);
+    await ask(`/api/${action}`, JSON.stringify(value));
   } catch (error) {
     alert(error.message);
   }
   poll();
 }
 
-async function send(body) {
-  const { deliveries: numbers } = await ask("/api/send", body);
-  await select(numbers[0]);
+async function send(path, event) {
+  const [delivery] = await ask(path, event);
+  await select(delivery.number);
 }
 
-const again = (delivery) => send({
-  event: delivery.event, again: delivery.number, function: delivery.subscription ? null : delivery.function,
-}).catch((error) => alert(error.message));
-
-async function sendAgain() {
-  const { detail } = state;
-  if (detail) await again(detail.event.length < detail.size ? await ask(`/api/events/${detail.number}?full`) : detail);
+function sendAgain() {
+  if (!state.detail) return;
+  const { event, function: name, subscription } = state.detail;
+  const isDirect = name && !subscription;
+  send(isDirect ? `/api/send?function=${name}` : "/api/send", event).catch((error) => alert(error.message));
 }
 
-function asked() {
-  const { event, schema, to } = state.sending;
-  return {
-    event, schema: schema || null, direct: to === "direct", function: ["grid", "direct"].includes(to) ? null : to,
-  };
+function path() {
+  const { schema, to } = state.sending;
+  const query = new URLSearchParams();
+  if (to === "direct") query.set("direct", "");
+  else if (to !== "grid") query.set("function", to);
+  if (schema) query.set("schema", schema);
+  return `/api/send?${query}`;
 }
 
 async function submit(event) {
   event?.preventDefault();
   state.sending.error = "";
   try {
-    await send(asked());
+    await send(path(), state.sending.event);
     document.querySelector("dialog").close();
   } catch (error) {
     state.sending.error = error.message;
@@ -141,29 +134,32 @@ async function submit(event) {
   draw();
 }
 
-function open(text) {
-  if (text !== undefined) state.sending.event = text;
-  if (!state.sending.event) pick(Object.keys(state.samples)[0] ?? "");
+async function open(text) {
+  if (text !== undefined) Object.assign(state.sending, { event: text, sample: "", original: "" });
+  else if (!state.sending.event && state.status) await pick(state.status.samples[0]);
   draw();
   document.querySelector("dialog").showModal();
 }
 
-function pick(name) {
-  Object.assign(state.sending, { sample: name, event: state.samples[name] ?? state.sending.event, error: "" });
+async function pick(sample) {
+  const original = await (await fetch(`/samples/${sample}`)).text();
+  Object.assign(state.sending, { sample, original, event: original, error: "" });
   draw();
 }
+
+const isSample = ({ event, original }) => original && event === original;
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 function asCurl() {
-  return `curl -X POST ${location.origin}/api/send -H 'content-type: application/json' \\\n  -d ${quoted(JSON.stringify(asked()))}`;
+  return `curl -H 'content-type: application/json' ${quoted(location.origin + path())} --data-raw ${quoted(state.sending.event)}`;
 }
 
 function asCommand() {
   const { schema, to, event, sample } = state.sending;
   const options = (schema === "CloudEventSchemaV1_0" ? " --cloudevents" : "")
     + (to === "direct" ? " --direct" : to === "grid" ? "" : ` --function ${to}`);
-  if (sample && event === state.samples[sample]) return `python -m local send ${sample}${options}`;
+  if (isSample(state.sending)) return `python -m local send ${sample}${options}`;
   return `printf %s ${quoted(event)} > event.json && python -m local send event.json${options}`;
 }
 
@@ -178,8 +174,12 @@ function copy(text, button) {
 
 const label = (fate) => fate.replace("_", "-");
 const name = (type) => type.split(".").pop() || "no type";
-const time = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
-const bytes = (size) => size < 10_000 ? `${size} B` : `${(size / 1024).toFixed(0)} KiB`;
+const clock = new Intl.DateTimeFormat([], { timeStyle: "medium", hourCycle: "h23" });
+const time = (seconds) => clock.format(seconds * 1000);
+function bytes(text) {
+  const size = new TextEncoder().encode(text).length;
+  return size < 10_000 ? `${size} B` : `${(size / 1024).toFixed(0)} KiB`;
+}
 const ms = (delivery) => delivery.attempts.at(-1)?.ms;
 const faults = {
   "storage-503": "storage answers 503", "storage-hangs": "storage hangs", "storage-away": "storage is away",
@@ -196,9 +196,6 @@ function header() {
     <span class="state ${well ? "" : "bad"}" role="status">
       ${!state.connected ? "not connected" : status?.error ? "the app does not load" : "connected"}
     </span>
-    <dl class="queues" aria-label="Messages in each queue">
-      ${Object.entries(status?.queues ?? {}).map(([queue, depth]) => html`<div><dt>${queue}</dt><dd>${depth ?? "?"}</dd></div>`)}
-    </dl>
     <form class="group push" @submit=${breakIt}>
       <label class="hidden" for="fault">What to break</label>
       <select id="fault" name="fault">
@@ -214,7 +211,7 @@ function header() {
     </form>
     <span class="group">
       <label class="hidden" for="speed">Event Grid time</label>
-      <select id="speed" @change=${(event) => control({ time_scale: Number(event.target.value) })}>
+      <select id="speed" @change=${(event) => control("time-scale", Number(event.target.value))}>
         ${[...new Set([1, 60, 3600, 20000, status?.time_scale ?? 1])].sort((a, b) => a - b)
           .map((scale) => html`<option value=${scale} ?selected=${scale === status?.time_scale}>Event Grid × ${scale.toLocaleString("en")}</option>`)}
       </select>
@@ -225,7 +222,7 @@ function header() {
 function breakIt(event) {
   event.preventDefault();
   const form = new FormData(event.target);
-  control({ fault: form.get("fault"), attempts: Number(form.get("attempts")) || null });
+  control("break", { fault: form.get("fault"), attempts: Number(form.get("attempts")) || null });
 }
 
 function notices() {
@@ -233,15 +230,17 @@ function notices() {
   if (!state.connected) return html`<div class="notice" role="alert">The local stack does not answer. Start it with <code>make run</code>; this page connects again by itself.</div>`;
   return html`
     ${status?.error ? html`<div class="notice" role="alert"><strong>The app does not load.</strong> Events are answered 404 until it does.<pre>${status.error}</pre></div>` : nothing}
-    ${status?.fault ? html`<div class="notice" role="alert"><strong>Broken on purpose:</strong> ${faults[status.fault]}, ${status.faults_left ? `attempts left: ${status.faults_left}` : "until it is mended"}. <button @click=${() => control({ fault: null })}>Mend</button></div>` : nothing}`;
+    ${status?.broken.fault ? html`<div class="notice" role="alert"><strong>Broken on purpose:</strong> ${faults[status.broken.fault]}, ${status.broken.attempts ? `attempts left: ${status.broken.attempts}` : "until it is mended"}. <button @click=${() => control("break", {})}>Mend</button></div>` : nothing}`;
 }
 
 function row(delivery) {
+  // The list may move between the press and the release of a button: the press counts. A key has no press.
+  const choose = () => select(delivery.number);
   return html`
-    <tr data-number=${delivery.number} aria-current=${delivery.number === state.selected ? "true" : nothing} @click=${() => select(delivery.number)}>
+    <tr data-number=${delivery.number} aria-current=${delivery.number === state.selected ? "true" : nothing} @mousedown=${choose}>
       <td class="time">${time(delivery.at)}</td>
-      <td>${delivery.function ?? "–"}</td>
-      <td class="type"><button title=${delivery.type}>${name(delivery.type)}</button></td>
+      <td class="function">${delivery.function ?? "–"}</td>
+      <td class="type"><button title=${delivery.type} @click=${(event) => event.detail || choose()}>${name(delivery.type)}</button></td>
       <td>${fate(delivery.fate)}</td>
       <td class="number">${delivery.attempts.length || ""}</td>
       <td class="number">${ms(delivery)?.toFixed(0) ?? ""}</td>
@@ -260,13 +259,17 @@ function list() {
         <table>
           <caption class="hidden">Deliveries, newest first</caption>
           <thead><tr>
-            <th scope="col">Time</th><th scope="col">Function</th><th scope="col">Type</th><th scope="col">Fate</th>
+            <th scope="col" class="time">Time</th><th scope="col" class="function">Function</th>
+            <th scope="col">Type</th><th scope="col" class="wide">Fate</th>
             <th scope="col" class="number">Tries</th><th scope="col" class="number">ms</th>
           </tr></thead>
-          <tbody>${found.map(row)}</tbody>
+          <tbody>${repeat(found, (delivery) => delivery.number, row)}</tbody>
         </table>
-        ${found.length ? nothing : html`<p class="empty">${deliveries.size ? "No delivery matches the filter." : html`No events yet. Press <kbd>s</kbd> to send one.`}</p>`}
+        ${found.length ? nothing : html`<p class="empty">${state.deliveries.length ? "No delivery matches the filter." : html`No events yet. Press <kbd>s</kbd> to send one.`}</p>`}
       </div>
+      <dl class="queues" aria-label="Messages in each queue">
+        ${Object.entries(state.status?.queues ?? {}).map(([queue, depth]) => html`<div><dt>${queue}</dt><dd>${depth ?? "–"}</dd></div>`)}
+      </dl>
     </section>`;
 }
 
@@ -302,8 +305,7 @@ function story(detail) {
       </li>
       ${attempts}
       ${detail.next_at ? html`<li class="warn">Attempt ${attempts.length + 1} comes at <strong>${time(detail.next_at)}</strong></li>` : nothing}
-      ${detail.written.map((written) => html`<li class="good">In <strong>${written.place}</strong> <span class="soft">${written.place.includes("/") ? "blob" : "queue"}, ${bytes(written.size)}</span></li>`)}
-      ${detail.letter ? html`<li class="bad">Dead-lettered by Event Grid in <strong>${detail.letter}</strong></li>` : nothing}
+      ${detail.written.map((written) => html`<li class="good">${detail.fate === "undelivered" ? "Dead-lettered by Event Grid in" : "In"} <strong>${written.place}</strong> <span class="soft">${written.place.includes("/") ? "blob" : "queue"}, ${bytes(written.document)}</span></li>`)}
       ${detail.reason ? html`<li class="warn"><strong>${label(detail.fate)}</strong>: ${detail.reason}</li>` : nothing}
     </ol>`;
 }
@@ -327,16 +329,16 @@ function verdict() {
   const changes = old && now && old.document !== now.document ? compare(old.document, now.document) : [];
   return html`
     <div class="verdict ${kind}">
-      <strong>${text}</strong> Sent again from <button @click=${() => select(before.number)}>${time(before.at)}</button>
+      <strong>${text}</strong> The event was delivered before at <button @click=${() => select(before.number)}>${time(before.at)}</button>
       ${changes.length ? html`<ul>${changes.map((change) => html`<li>${change}</li>`)}</ul>` : nothing}
     </div>`;
 }
 
-function documentOf(title, side, size, note) {
+function documentOf(title, side, note) {
   const isCut = side.text !== undefined;
   return html`
     <div class="document">
-      <h3>${title}<span>${note}${bytes(size)}</span></h3>
+      <h3>${title}<span>${note}</span></h3>
       <div class="json" tabindex="0" role="region" aria-label=${title}>
         ${isCut ? html`<div><b>${side.text}</b></div>` : side.map(({ text, kind, note: from }) => html`<div class=${kind}><b>${text}</b>${from ? html`<span class="tag">${from}</span>` : nothing}</div>`)}
       </div>
@@ -347,8 +349,9 @@ function details() {
   const { detail } = state;
   if (!detail) return html`<section class="detail"><p class="empty">Select an event to see it beside its outcome. Keys: <kbd>↑</kbd> <kbd>↓</kbd> move, <kbd>/</kbd> filter, <kbd>s</kbd> send, <kbd>r</kbd> send again, <kbd>Esc</kbd> close.</p></section>`;
   const written = outcome(detail);
-  const [left, right] = lines(detail.event, written?.document);
-  const isCut = left.text !== undefined || (written && right.text !== undefined);
+  const isLong = Math.max(detail.event.length, written?.document.length ?? 0) > CUT;
+  const cut = (text) => isLong && !state.whole ? text?.slice(0, CUT) : text;
+  const [left, right] = lines(cut(detail.event), cut(written?.document));
   return html`
     <section class="detail" aria-label="Selected delivery" tabindex="0">
       <div class="head">
@@ -364,10 +367,10 @@ function details() {
         ${[["renamed", "renamed"], ["moved", "moved"], ["inferred", "inferred"], ["", "kept"], ["left-out", "left out"]]
           .map(([kind, text]) => html`<span><span class="key ${kind}">■</span> ${text}</span>`)}
       </div>
-      ${isCut && !state.whole ? html`<p><button @click=${() => { state.whole = true; load(); }}>Show all of it</button></p>` : nothing}
+      ${isLong && !state.whole ? html`<p><button @click=${() => { state.whole = true; draw(); }}>Show all of it</button></p>` : nothing}
       <div class="pair">
-        ${documentOf("Event", left, detail.size, "")}
-        ${written ? documentOf(detail.fate === "dead_lettered" ? "Dead letter" : "Outcome", right, written.size, `${written.place.split("/")[0]}, `)
+        ${documentOf("Event", left, bytes(detail.event))}
+        ${written ? documentOf(detail.fate === "written" ? "Outcome" : "Dead letter", right, `${written.place.split("/")[0]}, ${bytes(written.document)}`)
           : html`<div class="document"><h3>Outcome</h3><p class="empty">None${detail.fate === "ignored" ? ": the handler returned nothing" : ""}.</p></div>`}
       </div>
     </section>`;
@@ -389,7 +392,8 @@ function dialog() {
       <form @submit=${submit}>
         <div class="row">
           <label for="sample">Sample</label><select id="sample" @change=${(event) => pick(event.target.value)}>
-            ${Object.keys(state.samples).map((sample) => html`<option value=${sample} ?selected=${sample === sending.sample}>${sample}</option>`)}
+            ${isSample(sending) ? nothing : html`<option value="" .selected=${true}>${sending.sample} (edited)</option>`}
+            ${(status?.samples ?? []).map((sample) => html`<option value=${sample} .selected=${isSample(sending) && sample === sending.sample}>${sample}</option>`)}
           </select>
           <label for="schema">Schema</label><select id="schema" @change=${set("schema")}>
             <option value="">as it is</option><option value="EventGridSchema">Event Grid</option>
@@ -449,8 +453,7 @@ addEventListener("keydown", (event) => {
   }
 });
 
-const first = Number(location.hash.slice(1));
-if (first) state.selected = first;
+document.body.replaceChildren();
+state.selected = Number(location.hash.slice(1)) || null;
 draw();
 follow();
-if (first) load();
