@@ -31,12 +31,19 @@ class Identity(AsyncTokenCredential, AsyncSupportsTokenInfo):
         self._credential: AsyncSupportsTokenInfo
         if storage.managed_identity:
             self._credential = ManagedIdentityCredential(client_id=storage.client_id)
-            self._advice = _MANAGED_IDENTITY.format("right" if storage.client_id else "missing")
+            client_id = "right" if storage.client_id else "missing"
+            self._advice = (
+                f"No token for the managed identity: is OutcomesStorage__clientId {client_id}, and is the "
+                "identity assigned to the app?"
+            )
         else:
             self._credential = DefaultAzureCredential(
                 managed_identity_client_id=storage.client_id, process_timeout=int(TOKEN_TIMEOUT) - 1
             )
-            self._advice = _LOGIN
+            self._advice = (
+                "No token from a developer's login: run `az login`, or set OutcomesStorage__credential to "
+                "managedidentity where the app has one."
+            )
         self._last: AccessTokenInfo | None = None
         self._failed_until = 0.0
 
@@ -71,13 +78,3 @@ class Identity(AsyncTokenCredential, AsyncSupportsTokenInfo):
     async def close(self) -> None:
         """Close all connections."""
         await self._credential.close()
-
-
-_LOGIN = (
-    "No token from a developer's login: run `az login`, or set OutcomesStorage__credential to "
-    "managedidentity where the app has one."
-)
-_MANAGED_IDENTITY = (
-    "No token for the managed identity: is OutcomesStorage__clientId {}, and is the identity assigned to "
-    "the app?"
-)

@@ -92,13 +92,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def _checked(attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
     """Return extension attributes that follow the rules of CloudEvents. Raises ValueError."""
     for name, value in attributes.items():
-        if not 0 < len(name) <= 20 or _NOT_IN_NAME.search(name):
+        if not 0 < len(name) <= 20 or _NOT_NAME.search(name):
             raise ValueError("the name of an attribute should be 1 to 20 lower-case letters and digits")
         if name in _OWN:
             raise ValueError(f"{name} is an attribute that the app sets: choose another name")
-        is_text = (
-            isinstance(value, str) and len(value) <= LONGEST_ATTRIBUTE and not _NOT_IN_TEXT.search(value)
-        )
+        is_text = isinstance(value, str) and len(value) <= LONGEST_ATTRIBUTE and not _NOT_TEXT.search(value)
         is_number = isinstance(value, int) and -(2**31) <= value < 2**31  # a boolean, too
         if not (is_text or is_number):
             raise ValueError(
@@ -109,8 +107,8 @@ def _checked(attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
 
 
 _OWN = frozenset(Outcome.__struct_fields__)
-_NOT_IN_NAME = re.compile("[^a-z0-9]")
-_NOT_IN_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_NOT_NAME = re.compile("[^a-z0-9]")
+_NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def schema_of(outcome_type: str, version: int) -> str:
