@@ -101,6 +101,7 @@ def get_settings() -> Settings:
 type _Rule = tuple[str, str]
 """A pattern that a setting has to match, and the words for it."""
 
+_ANY: _Rule = ("(?s).*", "")
 _NAME = "[a-z0-9]+(-[a-z0-9]+)*"
 _CONTAINER: _Rule = (f"(?=.{{3,63}}$){_NAME}", "3 to 63 lower-case letters, digits and single inner dashes")
 # Leaves room for a consumer's `-poison` queue.
@@ -116,7 +117,7 @@ _SOURCES: _Rule = (
 )
 
 
-def _text(environ: Mapping[str, str], key: str, default: str = "", rule: _Rule = (".*", "")) -> str:
+def _text(environ: Mapping[str, str], key: str, default: str = "", rule: _Rule = _ANY) -> str:
     """Return a setting without surrounding white space, or its default. Raises SettingsError."""
     text = environ.get(key, "").strip()
     # Azure passes a reference on as it is if it cannot be resolved.

@@ -119,8 +119,10 @@ def test_sources_are_compared_without_regard_to_case() -> None:
         ("DEAD_LETTER_QUEUE", "acs-chat-thread"),
         ("OVERSIZE_CONTAINER", "x" * 64),
         ("OUTCOME_TTL_SECONDS", "-5"),
+        ("OUTCOME_TTL_SECONDS", "00"),
         ("OUTCOME_TTL_SECONDS", "a week"),
         ("ACS_SOURCES", "contoso-acs"),
+        ("ACS_SOURCES", f"/subscriptions/a/resourceGroups/b{ACS}/c;"),
         ("ACS_SOURCES", "/subscriptions/a/resourceGroups/b/providers/Microsoft.EventGrid/systemTopics/c"),
         ("ACS_SOURCES", f"/subscriptions/a/resourceGroups/b{ACS}/c;/subscriptions/d/resourceGroups/e{ACS}/f"),
     ],
@@ -152,17 +154,17 @@ def test_an_unresolved_reference_is_named(key: str, reference: str) -> None:
     assert reference not in str(wrong.value)
 
 
-@pytest.mark.parametrize("mark", ["'", '"'])
-def test_quotation_marks_round_a_connection_string_are_named(mark: str) -> None:
+@pytest.mark.parametrize(("first", "last"), [("'", "'"), ('"', '"'), ("'", ""), ("", '"')])
+def test_quotation_marks_round_a_connection_string_are_named(first: str, last: str) -> None:
     """They come from a shell or a .env file, and are hard to see in the portal."""
     with pytest.raises(SettingsError, match=r"^OutcomesStorage has quotation marks") as wrong:
-        Settings.from_environ({"OutcomesStorage": f"{mark}{STORAGE['OutcomesStorage']}{mark}"})
+        Settings.from_environ({"OutcomesStorage": f"{first}{STORAGE['OutcomesStorage']}{last}"})
     assert "c2VjcmV0" not in str(wrong.value)
 
 
-def test_a_pasted_connection_string_may_have_spaces() -> None:
-    """Spaces around its parts and an empty part are ignored."""
-    pasted = " AccountName = a ; AccountKey = c2VjcmV0== ;; EndpointSuffix=x;"
+def test_a_pasted_connection_string_may_have_spaces_and_line_breaks() -> None:
+    """Spaces around its parts, line breaks and empty parts are ignored."""
+    pasted = " AccountName = a ;\nAccountKey = c2VjcmV0== ;; EndpointSuffix=x;"
     assert Settings.from_environ({"OutcomesStorage": pasted}).storage == ConnectionStringStorage(
         "AccountName=a;AccountKey=c2VjcmV0==;EndpointSuffix=x"
     )
