@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from azure.core.messaging import CloudEvent
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from shared.decoding import decode
 from shared.envelope import DecodeError, Reason, parse_envelope, parse_json
@@ -93,6 +94,20 @@ def test_an_outcome_has_the_attributes_that_a_handler_gives_it(value: Attribute)
     event = event_from(greeting(), Greeted)
     plain = json.loads(Outcome.of(event).encode())
     assert plain | {"a1": value} == json.loads(Outcome.of(event, attributes={"a1": value}).encode())
+
+
+def test_data_of_a_handlers_own_may_be_empty() -> None:
+    """It replaces the data of the event all the same."""
+    assert {} == json.loads(Outcome.of(event_from(greeting(), Greeted), data={}).encode())["data"]
+
+
+@pytest.mark.parametrize("attributes", [{}, {"a1": "x"}], ids=["plain", "with attributes"])
+def test_a_reference_replaces_the_data(attributes: dict[str, Attribute]) -> None:
+    """The document of a claim check has one or the other, whatever attributes a handler adds."""
+    outcome = Outcome.of(event_from(greeting(), Greeted), attributes=attributes)
+    whole = json.loads(outcome.encode())
+    del whole["data"]
+    assert whole | {"dataref": "u"} == json.loads(replace(outcome, dataref="u", data=None).encode())
 
 
 @pytest.mark.parametrize(
