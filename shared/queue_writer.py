@@ -1,7 +1,7 @@
 """Adds messages to storage queues, and creates queues, by requests of the REST API.
 
-azure-storage-queue takes more than twice the CPU time for it (docs/performance.md). It still reads connection
-strings and signs. https://learn.microsoft.com/rest/api/storageservices/queue-service-rest-api
+azure-storage-queue takes more than twice the CPU time for a message (docs/performance.md). It still reads
+connection strings and signs. https://learn.microsoft.com/rest/api/storageservices/queue-service-rest-api
 """
 
 import time

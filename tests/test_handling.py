@@ -348,10 +348,13 @@ async def _wrong_setting(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]
 
 
 @pytest.mark.usefixtures("_wrong_setting")
-async def test_a_wrong_setting_raises_and_names_the_key() -> None:
-    """Event Grid keeps the event until the setting is correct."""
-    with pytest.raises(SettingsError, match=r"^GREETING_QUEUE should be"):
+async def test_a_wrong_setting_raises_and_names_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    """Event Grid keeps the event until the setting is correct. The record names the key, too."""
+    with pytest.raises(SettingsError, match=r"^GREETING_QUEUE should be") as raised:
         await family_of(pass_on).handle(json.dumps(greeting()))
+    (record,) = caplog.records
+    assert "fate=raised reason=SettingsError" in record.getMessage()
+    assert record.getMessage().endswith(f" detail={raised.value}")
 
 
 async def test_a_delivery_has_one_record_with_nothing_personal(

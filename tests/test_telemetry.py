@@ -244,4 +244,5 @@ class TestNothingPersonal:
         assert {"raised"} == {record["acs.fate"] for record in report.records()}
         assert {500} == {status for status, _ in report.answers}
         assert {"ERROR"} == {span["status"]["status_code"] for span in report.deliveries()}
+        assert {"raised"} == report.points("acs.sink.duration").keys()
         assert set() == report.canaries()
