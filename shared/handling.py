@@ -123,7 +123,7 @@ class EventFamily:
         return delivery, fault
 
     async def _outcomes(self, envelope: Envelope, settings: Settings) -> list[Outcome]:
-        """Return what an event's handler returns. Raises DecodeError if the event is refused."""
+        """Return the outcomes of an event's handler. Raises DecodeError if the event is refused."""
         payload_type = PAYLOADS.get(envelope.type)
         if payload_type is not None and payload_type.family != self.name:
             detail = f"This event type belongs to the function {payload_type.family}."
@@ -178,9 +178,9 @@ def _describe(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         return f"{type(error).__name__} of {' and '.join(map(_describe, error.exceptions[:_MOST]))}"
     places = [
-        f"{frame.filename.removeprefix(_APP)}:{frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename.startswith(_APP) and "site-packages" not in frame.filename
+        f"{frame.f_code.co_filename.removeprefix(_APP)}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename.startswith(_APP) and "site-packages" not in frame.f_code.co_filename
     ]
     return f"{type(error).__name__} at {' > '.join(places[-_MOST:])}"
 
