@@ -101,15 +101,15 @@ def get_settings() -> Settings:
 type _Rule = tuple[str, str]
 """A pattern that a setting has to match, and the words for it."""
 
-_ANY: _Rule = ("(?s).*", "")
+_ANY = ("(?s).*", "")
 _NAME = "[a-z0-9]+(-[a-z0-9]+)*"
-_CONTAINER: _Rule = (f"(?=.{{3,63}}$){_NAME}", "3 to 63 lower-case letters, digits and single inner dashes")
+_CONTAINER = (f"(?=.{{3,63}}$){_NAME}", "3 to 63 lower-case letters, digits and single dashes between them")
 # Leaves room for a consumer's `-poison` queue.
-_QUEUE: _Rule = (f"(?=.{{3,56}}$){_NAME}", "3 to 56 lower-case letters, digits and single inner dashes")
-_SECONDS: _Rule = ("-1|[1-9][0-9]{0,8}", "a number of seconds above 0, or -1 for no expiry")
-_ACCOUNT: _Rule = ("[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")
-_CREDENTIAL: _Rule = ("(?i)managedidentity", "managedidentity, or absent for a developer's own login")
-_SOURCES: _Rule = (
+_QUEUE = (f"(?=.{{3,56}}$){_NAME}", "3 to 56 lower-case letters, digits and single dashes between them")
+_SECONDS = ("-1|[1-9][0-9]{0,8}", "a number of seconds above 0, or -1 for no expiry")
+_ACCOUNT = ("[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")
+_CREDENTIAL = ("(?i)managedidentity", "managedidentity, or absent for a developer's own login")
+_SOURCES = (
     r"(?i)(\s*(/subscriptions/[^/\s]+/resourcegroups/[^/\s]+"
     r"/providers/microsoft\.communication/communicationservices/[^/;,\s]+/*)?\s*(,|$))*",
     "resource ids of Communication Services, separated by commas: "

@@ -509,6 +509,21 @@ async def test_a_refusal_says_what_to_do(status: int, code: str, what_to_do: str
     assert 1 == requests
 
 
+@pytest.mark.parametrize("exists", [(204, ""), (409, "QueueAlreadyExists")], ids=["204", "409"])
+async def test_a_queue_that_another_instance_has_just_created_is_no_fault(exists: Fault) -> None:
+    """Storage answers 204 if the queue has the same metadata, else 409. The message is written after it."""
+    answers = iter([_refusal(404, "QueueNotFound"), _refusal(*exists)])
+    methods = list[str]()
+
+    def answer(request: web.Request) -> web.Response:
+        methods.append(request.method)
+        return next(answers, web.Response(status=201, text=SENT, content_type="application/xml"))
+
+    async with _answering(answer) as sink:
+        await sink.write("acs-sms", [OUTCOME])
+    assert ["POST", "PUT", "POST"] == methods
+
+
 async def test_a_queue_that_is_being_deleted_raises() -> None:
     """For half a minute it can neither be written to nor created. Event Grid delivers the event again."""
     result = await _refused((404, "QueueNotFound"), creating=(409, "QueueBeingDeleted"))
