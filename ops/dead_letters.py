@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator
@@ -14,13 +13,9 @@ from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 
 from ops import terminal
 from ops.connections import Endpoint, OpsError, Storage
-from ops.letters import Blob, Letter, in_blobs, in_queue
+from ops.letters import Letter, in_blobs, in_queue
 from ops.terminal import note
 
-type Result = tuple[str, str, str]
-"""What became of a dead letter, its reason and its function."""
-
-_UNCHANGED = MatchConditions.IfNotModified
 _COLUMNS = ("id", "reason", "function", "event_id", "event_type", "since")
 _DONE = ("accepted", "purged")
 
@@ -38,7 +33,9 @@ def list_(storage: Storage, options: Namespace) -> int:
 def show(storage: Storage, options: Namespace) -> int:
     """Print one dead letter, with the personal data in it."""
     wanted, letters = options.ID, _chosen(storage, options)
-    found = [each for each in letters if each.id.startswith(wanted) or each.personal["event_id"] == wanted]
+    found = [
+        each for each in letters if each.id.startswith(wanted) or each.personal.get("event_id") == wanted
+    ]
     if len({letter.document for letter in found}) != 1:
         raise OpsError(f"{len(found) or 'no'} dead letters have this id: `dead-letters list` shows them")
     letter = found[0]
@@ -89,9 +86,9 @@ def purge(storage: Storage, options: Namespace) -> int:
 
 def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str]) -> int:
     """Act on each dead letter asked for, and show what became of them, also before an error is shown."""
-    results: Counter[Result] = Counter()
-    accepted: defaultdict[tuple[str | None, str | None], list[Result]] = defaultdict(list)
-    unneeded: set[Blob] = set()
+    results: Counter[tuple[str, str, str]] = Counter()
+    accepted: defaultdict[tuple[str | None, str | None], list[tuple[str, str, str]]] = defaultdict(list)
+    unneeded: set[tuple[str, str]] = set()
     try:
         with closing(_chosen(storage, options)) as letters:
             for letter in letters:
@@ -111,7 +108,9 @@ def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str]) ->
         if unneeded and storage.count() <= len(left):  # no other message may refer to them
             for name, etag in unneeded - {letter.blob for letter in left}:
                 with suppress(ResourceNotFoundError, ResourceModifiedError):  # it was written again since
-                    storage.oversize.delete_blob(name, etag=etag, match_condition=_UNCHANGED)
+                    storage.oversize.delete_blob(
+                        name, etag=etag, match_condition=MatchConditions.IfNotModified
+                    )
             unneeded.clear()
     finally:
         rows: list[terminal.Row] = [
@@ -131,19 +130,17 @@ def _chosen(storage: Storage, options: Namespace) -> Generator[Letter]:
     read = chosen = 0
     total = 0 if options.blobs else storage.count()
     store = in_blobs(storage, options.blobs) if options.blobs else in_queue(storage)
-    due = time.monotonic() + 1
     with closing(store) as letters:
         for read, letter in enumerate(letters, 1):
             if (
-                options.id in (None, letter.id, letter.personal["event_id"])
+                options.id in (None, letter.id, letter.personal.get("event_id"))
                 and options.reason in (None, letter.reason)
                 and options.function in (None, letter.function)
             ):
                 chosen += 1
                 yield letter
-            if time.monotonic() >= due:
+            if read % 50 == 0:
                 note(f"{read} of about {total or read} dead letters")
-                due = time.monotonic() + 1
     if read < total:
         note(f"about {total - read} more are hidden, by another command or by one that was killed")
     if not read:

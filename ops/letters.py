@@ -6,8 +6,7 @@ import json
 import re
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -27,9 +26,6 @@ from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
 from shared.telemetry import harmless_id
 
-type Blob = tuple[str, str]
-"""A blob's name and etag."""
-
 LEASE_SECONDS = 2 * POST_SECONDS
 """How long a message that was received is hidden from others."""
 
@@ -43,8 +39,7 @@ _EVENT_GRID_NAME = re.compile(r"[^/]+/[0-9]{4}(/[0-9]{1,2}){3}/[\w-]+\.json")
 """What Event Grid calls its blobs: SUBSCRIPTION/YEAR/MONTH/DAY/HOUR/GUID.json. Others are none of its."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """One dead letter."""
 
     id: str
@@ -55,8 +50,8 @@ class Letter:
     """Removes it for ever. Returns False where another reader had it meanwhile."""
     may_be_new: bool = False
     """Whether it may have been written since the first one was received."""
-    blob: Blob | None = None
-    """The blob that its message refers to."""
+    blob: tuple[str, str] | None = None
+    """Name and etag of the blob that its message refers to."""
     event: str | None = None
     """The original event's text."""
     target: str | None = None
@@ -66,7 +61,7 @@ class Letter:
     """The function that refused the event, or that Event Grid could not deliver it to."""
     event_id: str = harmless_id(None)
     event_type: str = "unknown"
-    personal: dict[str, str | None] = field(default_factory=lambda: {"event_id": None, "event_type": None})
+    personal: dict[str, str | None] = {}
     """The event's own id and type. Of the other fields only the document and the event can be personal."""
 
 
@@ -75,22 +70,20 @@ def in_queue(storage: Storage) -> Generator[Letter]:
 
     They stay hidden from other readers. However this ends, what was not removed is visible again.
     """
-    queue, began, repeated = storage.dead_letters, datetime.max.replace(tzinfo=UTC), 0
+    queue, began, repeated = storage.dead_letters, None, 0
     receipts: dict[str, str] = {}
-    seen: set[str] = set()
     message: Any  # the SDK's types would have its attributes optional
     try:
         for message in queue.receive_messages(visibility_timeout=LEASE_SECONDS):
-            receipts[message.id] = message.pop_receipt
             # What was left comes again when its lease ends. Once all of it has, there is nothing else.
-            repeated = repeated + 1 if message.id in seen else 0
+            repeated = repeated + 1 if message.id in receipts else 0
             if repeated > len(receipts):
                 break
+            receipts[message.id] = message.pop_receipt
             # Storage tells the time in whole seconds.
-            began = min(began, message.next_visible_on - timedelta(seconds=LEASE_SECONDS))
+            began = began or message.next_visible_on - timedelta(seconds=LEASE_SECONDS)
             if repeated or message.inserted_on > began:
                 continue
-            seen.add(message.id)
             document = message.content.encode()
             with suppress(ValueError):
                 document = base64.b64decode(document, validate=True)
@@ -146,18 +139,20 @@ def _in_blob(blob: BlobClient) -> Generator[Letter]:
         events = [bytes(event) for event in msgspec.json.decode(content, type=list[msgspec.Raw])]
     except _UNREADABLE:
         events = [content]
-    etag = download.properties.etag
+    etag, unchanged = download.properties.etag, MatchConditions.IfNotModified
 
     def remove(event: bytes) -> bool:
         nonlocal etag, events
         rest = events.copy()
         rest.remove(event)
-        unchanged: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        document = b"[" + b",".join(rest) + b"]"
         try:
             if rest:
-                etag = blob.upload_blob(b"[" + b",".join(rest) + b"]", overwrite=True, **unchanged)["etag"]
+                etag = blob.upload_blob(document, overwrite=True, etag=etag, match_condition=unchanged)[
+                    "etag"
+                ]
             else:
-                blob.delete_blob(**unchanged)
+                blob.delete_blob(etag=etag, match_condition=unchanged)
         except (ResourceModifiedError, ResourceNotFoundError):
             return False
         events = rest

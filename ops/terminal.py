@@ -5,8 +5,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import msgspec
-
 type Row = Mapping[str, str | int | datetime | None]
 
 
@@ -23,24 +21,20 @@ def printable(text: str) -> str:
 def show(rows: Sequence[Row], *, as_json: bool) -> None:
     """Print rows that have the same keys."""
     if as_json:
-        lines = [json.dumps(msgspec.to_builtins(row)) for row in rows]
+        lines = [json.dumps(row, default=datetime.isoformat) for row in rows]
     else:
         heading = [[key.replace("_", " ").upper() for key in row] for row in rows[:1]]
-        cells = [*heading, *([_cell(value) for value in row.values()] for row in rows)]
+        cells = heading + [[_cell(value) for value in row.values()] for row in rows]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
     for line in lines:
-        print(printable(line))
+        print(line)
 
 
 def _cell(value: str | int | datetime | None) -> str:
     if isinstance(value, datetime):
-        return _age(int((datetime.now(UTC) - value).total_seconds()))
+        seconds = max(0, int((datetime.now(UTC) - value).total_seconds()))
+        units = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+        unit, length = next((each for each in units if seconds >= each[1]), units[-1])
+        return f"{seconds // length}{unit} ago"
     return "-" if value is None else printable(str(value))
-
-
-def _age(seconds: int) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= length:
-            return f"{seconds // length}{unit} ago"
-    return f"{max(0, seconds)}s ago"

@@ -9,7 +9,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,13 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from aiohttp import ClientSession, web
-from aiohttp.test_utils import TestServer
+from aiohttp import web
 from azure.core.exceptions import ClientAuthenticationError
 from azure.storage import queue as azure_queue
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
-from yarl import URL
 
 from local import host
 from local.__main__ import main as local_main
@@ -36,6 +34,7 @@ from shared.settings import Settings
 from shared.sink import QueueSink
 from tests.events import PROJECT, as_cloud_event, golden, sample
 from tests.queues import Queues
+from tests.servers import answering, before, gone
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -46,7 +45,13 @@ ACCEPTED, REFUSED = "accepted", "refused again"
 FAILED = "left: the app failed, its log says why"
 NO_EVENT = "left: it holds no event"
 OTHER_READER = "another reader had it"
+DETAIL = "A bug, mended since."
 SMS = sample("sms-received")
+WRONG_OPTIONS = ("--function=x", "--blobs=", "--blobs=$logs", "--y")
+WRONG_URLS = """
+    http://contoso.com https://user:SECRET@contoso.com https://contoso.com?code=SECRET https://[SECRET https://
+    https://contoso.com#SECRET https://contoso.com:SECRET https://c\u00f3ntoso.com http://127.0.0.1.contoso.com
+"""
 ADDED = {
     "deadLetterReason": "MaxDeliveryAttemptsExceeded",
     "deliveryAttempts": 30,
@@ -54,8 +59,6 @@ ADDED = {
     "publishTime": "2026-03-02T09:15:33Z",
     "lastDeliveryAttemptTime": "2026-03-03T09:15:33Z",
 }
-
-type Answer = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Result(NamedTuple):
@@ -66,18 +69,17 @@ class Result(NamedTuple):
     errors: str
 
     @property
-    def counts(self) -> tuple[int, Mapping[str, int]]:
-        """The exit code, and how many dead letters had which result."""
-        found: Counter[str] = Counter()
-        for line in self.output.splitlines()[1:]:
-            count, result, *_ = re.split(r"  +", line)
-            found[result] += int(count)
-        return self.code, found
+    def rows(self) -> list[dict[str, Any]]:
+        """What was printed with --json."""
+        return [json.loads(line) for line in self.output.splitlines()]
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of --json."""
-        return [json.loads(line) for line in self.output.splitlines()]
+    def counts(self) -> tuple[int, dict[str, int]]:
+        """The exit code, and how many dead letters had which result."""
+        found: Counter[str] = Counter()
+        for row in self.rows:
+            found[row["result"]] += row["count"]
+        return self.code, dict(found)
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,10 @@ class Ops:
         return Result(code, *self.capsys.readouterr())
 
     async def letters(self, command: str, *arguments: str) -> Result:
-        """Run a command on dead letters, with the stack's app."""
+        """Run a command on dead letters, a replay with the stack's app."""
         to = ("--to", self.app) if command == "replay" and "--to" not in arguments else ()
-        return await self.run("dead-letters", command, *to, *arguments)
+        form = () if command == "show" else ("--json",)
+        return await self.run("dead-letters", command, *arguments, *to, *form)
 
     async def started(self, *arguments: str, **options: Any) -> Process:
         """Start a command on dead letters in a process of its own."""
@@ -115,7 +118,7 @@ class Ops:
 
     async def bury(self, *events: Any, function: str = "sms", reason: Reason = Reason.INVALID_DATA) -> None:
         """Write dead letters of events as the app does."""
-        error = DecodeError(reason, "A bug, mended since.")
+        error = DecodeError(reason, DETAIL)
         texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
         found = [dead_letter(text, parse_json(text), function=function, error=error) for text in texts]
         sink = QueueSink(Settings.from_environ({"OutcomesStorage": self.stack.connection_string}))
@@ -143,7 +146,7 @@ class Ops:
         """Return the events of the dead letters that are visible."""
         return [letter["data"]["original"] for letter in self.queues.dead_letters()]
 
-    def left_in_blob(self) -> list[Any]:
+    def left_in_blobs(self) -> list[Any]:
         """Return the events of the dead letters whose messages refer to blobs."""
         return [self.queues.referenced(each)["data"]["original"] for each in self.queues.dead_letters()]
 
@@ -155,28 +158,13 @@ class Ops:
             return list(container.list_blob_names(name_starts_with="acs.dead-letter/"))
 
     @asynccontextmanager
-    async def storage_answers(
-        self, answer: Callable[[web.Request, Answer], Awaitable[web.Response]]
-    ) -> AsyncIterator[None]:
+    async def storage(self, answer: Callable[[web.Request], web.Response | None]) -> AsyncIterator[None]:
         """Stand between the tool and the stack's queues."""
         port = self.stack.azurite.first_port + 1
-
-        async def forward(request: web.Request) -> web.Response:
-            url = URL(f"http://127.0.0.1:{port}{request.raw_path}", encoded=True)
-            body = await request.read()
-            async with client.request(request.method, url, headers=request.headers, data=body) as found:
-                body, headers = await found.read(), found.headers.copy()
-                headers.popall("Transfer-Encoding", None)
-                return web.Response(status=found.status, headers=headers, body=body)
-
-        async def between(request: web.Request) -> web.Response:
-            return await answer(request, forward)
-
-        async with ClientSession(skip_auto_headers=["Content-Type"]) as client, answering(between) as url:
-            there = self.stack.connection_string.replace(f"127.0.0.1:{port}/", f"127.0.0.1:{URL(url).port}/")
-            self.patch.setenv("OutcomesStorage", there)
+        there = self.stack.connection_string
+        async with before(port, answer) as here:
+            self.patch.setenv("OutcomesStorage", there.replace(f"127.0.0.1:{port}/", f"127.0.0.1:{here}/"))
             yield
-            self.patch.setenv("OutcomesStorage", self.stack.connection_string)
 
 
 @pytest.fixture
@@ -227,22 +215,6 @@ def content(container: ContainerClient) -> Any:
     return json.loads(container.download_blob(named("a")).readall())
 
 
-def away(request: web.Request) -> web.Response:
-    """Close a connection without an answer."""
-    assert request.transport is not None
-    request.transport.abort()
-    return web.Response()
-
-
-@asynccontextmanager
-async def answering(answer: Answer) -> AsyncIterator[str]:
-    """Serve an endpoint, or what stands before one."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    async with TestServer(app) as server:
-        yield str(server.make_url("/"))
-
-
 class TestQueue:
     """The app's own dead letters."""
 
@@ -267,21 +239,15 @@ class TestQueue:
         bad = [SMS | {"data": {"number": number}} for number in range(2)]
         bad.append({key: value for key, value in bad[0].items() if key != "id"})
         await ops.bury(*bad, json.dumps(SMS, indent=2), *many(2))
-        result = await ops.letters("replay", "--yes", "--json")
-        assert result.code == 1
+        result = await ops.letters("replay", "--yes")
+        assert (1, 3) == (result.code, len(result.rows))
         assert result.rows == [
             {"count": 3, "result": "accepted", "reason": "invalid_data", "function": "sms"},
             {"count": 2, "result": "refused again", "reason": "invalid_data", "function": "sms"},
             {"count": 1, "result": "refused again", "reason": "invalid_envelope", "function": "sms"},
         ]
         assert bad == ops.left()
-        assert all(letter["data"]["detail"] != "A bug, mended since." for letter in ops.queues.dead_letters())
-
-    async def test_an_event_that_fails_is_left(self, ops: Ops) -> None:
-        """What the endpoint answers 500 stays as it is, and the next gets its turn."""
-        await ops.bury("[1]", SMS)
-        assert (1, {ACCEPTED: 1, FAILED: 1}) == (await ops.letters("replay", "--yes")).counts
-        assert [[1]] == ops.left()
+        assert all(letter["data"]["detail"] != DETAIL for letter in ops.queues.dead_letters())
 
     @pytest.mark.parametrize("command", ["replay", "purge"])
     async def test_a_dry_run_makes_the_choice_of_the_run(self, ops: Ops, command: str) -> None:
@@ -290,57 +256,46 @@ class TestQueue:
         foreign = ops.queues.dead_letters()[0]
         foreign["data"] |= {"function": "else", "original": {"eventType": "Else"}}
         ops.send(foreign, "no Base64!")
-        before = await ops.letters("list", "--json")
+        before = await ops.letters("list")
         dry = await ops.letters(command)
         assert (0, "nothing was changed: --yes does it\n") == (dry.code, dry.errors)
-        assert before == await ops.letters("list", "--json")
+        assert before == await ops.letters("list")
         done = await ops.letters(command, "--yes")
-        assert sorted(dry.counts[1].values()) == sorted(done.counts[1].values())
-        left = [{key for key in result.counts[1] if key.startswith("left")} for result in (dry, done)]
-        assert left[0] == left[1] != set()
+        assert [row["count"] for row in dry.rows] == [row["count"] for row in done.rows][::-1]
+        left = [[row for row in result.rows if "left" in row["result"]] for result in (dry, done)]
+        assert left[0] == left[1] != []
 
     async def test_all_are_listed(self, ops: Ops) -> None:
         """A peek would show no more than 32; the list leaves them for the next reader."""
         await ops.bury(*many(70))
         for _ in range(2):
-            result = await ops.letters("list", "--show-data")
-            assert (0, 70) == (result.code, result.output.count("event-"))
-        assert len(ops.queues.messages(DEAD_LETTERS)) == 32
+            ids = [row["event_id"] for row in (await ops.letters("list", "--show-data")).rows]
+            assert [event["id"] for event in many(70)] == sorted(ids)
+        assert len(ops.left()) == 32
 
     @pytest.mark.parametrize(
         ("filters", "left"),
         [
-            (["--reason", "rejected"], [0, 2]),
-            (["--id", "event-001"], [0, 2]),
-            (["--reason", "invalid_data", "--function", "chat_thread"], [0, 1]),
-            ([], []),
+            ("--reason rejected", [0, 2]),
+            ("--id event-001", [0, 2]),
+            ("--reason invalid_data --function chat_thread", [0, 1]),
+            ("", []),
+            ("--reason misspelt", [0, 1, 2]),
         ],
     )
     @pytest.mark.parametrize("command", ["purge", "replay"])
-    async def test_filters(self, ops: Ops, command: str, filters: list[str], left: list[int]) -> None:
-        """Only what was asked for is removed; the rest is visible at once."""
+    async def test_filters(self, ops: Ops, command: str, filters: str, left: list[int]) -> None:
+        """Only what was asked for is removed; the rest is visible at once. To choose none is an error."""
         events = many(3)
         await ops.bury(events[0])
         await ops.bury(events[1], reason=Reason.REJECTED)
         await ops.bury(events[2], function="chat_thread")
-        assert len((await ops.letters("list", "--json", *filters)).rows) == 3 - len(left)
-        assert (await ops.letters(command, "--yes", *filters)).code == 0
+        assert len((await ops.letters("list", *filters.split())).rows) == 3 - len(left)
+        result = await ops.letters(command, *filters.split(), "--yes")
+        nothing = "error: none of 3 dead letters matches the options\n"
+        assert (result.code, result.errors) == ((1, nothing) if len(left) == 3 else (0, ""))
         assert [events[number] for number in left] == sorted(ops.left(), key=lambda event: str(event["id"]))
         assert len(ops.queues.outcomes("sms")) == (3 - len(left) if command == "replay" else 0)
-
-    @pytest.mark.parametrize("command", ["list", "replay", "purge"])
-    async def test_a_filter_that_matches_none_is_an_error(self, ops: Ops, command: str) -> None:
-        """A misspelt reason does not look like success."""
-        await ops.bury(*many(2))
-        expected = "error: none of 2 dead letters matches the options\n"
-        assert (1, "", expected) == await ops.letters(command, "--reason", "invalid-data")
-
-    async def test_what_another_command_hides_is_said(self, ops: Ops) -> None:
-        """Nothing to see is not the same as nothing there."""
-        await ops.bury(*many(3))
-        with ops.queue() as queue:
-            assert 3 == len(list(queue.receive_messages(max_messages=3)))
-        assert (await ops.letters("list")).errors.startswith("about 3 more are hidden, by another command")
 
     async def test_the_list_holds_nothing_personal(self, ops: Ops) -> None:
         """Neither of an odd event nor of what somebody else put into the queue, unless asked for."""
@@ -349,9 +304,9 @@ class TestQueue:
         foreign["data"] |= {"reason": CANARY, "function": CANARY, "original": {"id": "\ud800"}}
         ops.send(foreign, CANARY)
         for form in ([], ["--json"]):
-            shown = (await ops.letters("list", *form)).output
+            shown = (await ops.run("dead-letters", "list", *form)).output
             assert (False, 3) == (CANARY in shown, shown.count("unusual"))
-            shown = (await ops.letters("list", "--show-data", *form)).output
+            shown = (await ops.run("dead-letters", "list", "--show-data", *form)).output
             assert (True, True) == (f"+{CANARY}" in shown, rf"call\n{CANARY}" in shown)
 
     async def test_show_prints_one_whole(self, ops: Ops) -> None:
@@ -359,15 +314,14 @@ class TestQueue:
         first, second = many(2)
         second["data"] = SMS["data"] | {"Message": "\x9b2J\u202e \N{GRINNING FACE}"}
         await ops.bury(first, json.dumps(second, ensure_ascii=False))
-        rows = (await ops.letters("list", "--show-data", "--json")).rows
+        rows = (await ops.letters("list", "--show-data")).rows
         (listed,) = (row["id"] for row in rows if row["event_id"] == "event-001")
         (expected,) = (each for each in ops.queues.dead_letters() if each["data"]["eventId"] == "event-001")
         for wanted in ("event-001", listed, listed[:13]):
             result = await ops.letters("show", wanted)
             assert (0, expected) == (result.code, json.loads(result.output))
             assert result.output.replace("\n", "").isprintable()
-        for wanted, code in (("event-009", 1), ("", 2)):
-            assert code == (await ops.letters("show", wanted)).code
+        assert [1, 2] == [(await ops.letters("show", wanted)).code for wanted in ("event-009", "")]
 
     async def test_an_event_is_tried_on_a_laptop(self, ops: Ops, tmp_path: Path) -> None:
         """`show --event` prints what `python -m local send` takes."""
@@ -381,16 +335,21 @@ class TestQueue:
         assert ("", 1) == (ops.capsys.readouterr().err, len(ops.queues.outcomes("sms")))
 
     async def test_what_is_no_dead_letter_stays(self, ops: Ops) -> None:
-        """Neither replay nor purge takes what they cannot read, unless purge is told to."""
-        await ops.bury(SMS)
+        """Neither replay nor purge takes what they cannot read, unless purge is told to.
+
+        What the app answers 500 stays too, and the next gets its turn.
+        """
+        await ops.bury("[1]", SMS)
         nested = '{"type": "acs.dead-letter", "data": {"original": ' + "[" * 10_000
         name = f"acs.dead-letter/{'0' * 64}.json"
         references = [{"dataref": f"http://host/{place}/{name}"} for place in ("acs-outcomes", "else")]
         ops.send("no Base64!", base64.b64encode(nested.encode()).decode(), 1, *references)
-        assert (1, {ACCEPTED: 1, NO_EVENT: 5}) == (await ops.letters("replay", "--yes")).counts
-        rows = (await ops.letters("list", "--reason", "unreadable", "--json")).rows
-        shown = {(await ops.letters("show", row["id"])).output.strip() for row in rows}
-        assert {"no Base64!", nested, "1"} == shown
+        result = await ops.letters("replay", "--yes")
+        assert (1, {ACCEPTED: 1, FAILED: 1, NO_EVENT: 5}) == result.counts
+        rows = (await ops.letters("list", "--reason", "unreadable")).rows
+        assert {"no Base64!", nested, "1"} == {
+            (await ops.letters("show", row["id"])).output.strip() for row in rows
+        }
         assert (1, 5) == ((await ops.letters("purge", "--yes")).code, ops.depth())
         for reason, count in (("unreadable", 3), ("blob_not_found", 2)):
             result = await ops.letters("purge", "--yes", "--reason", reason)
@@ -408,7 +367,7 @@ class TestFaults:
         Ctrl-C says how far it came and leaves the rest visible.
         """
         await ops.bury(*many(1_000))
-        process = await ops.started("replay", "--to", ops.app, "--yes")
+        process = await ops.started("replay", "--to", ops.app, "--yes", "--json")
         async with asyncio.timeout(60):
             while ops.depth() > 900:
                 await asyncio.sleep(0.05)
@@ -427,11 +386,11 @@ class TestFaults:
         await ops.bury(*many(3))
         deleted: list[str] = []
 
-        async def answer(request: web.Request, forward: Answer) -> web.Response:
+        def answer(request: web.Request) -> web.Response | None:
             deleted.extend([request.path] * (request.method == "DELETE"))
-            return await forward(request) if len(deleted) < 2 else away(request)
+            return gone(request) if len(deleted) > 1 else None
 
-        async with ops.storage_answers(answer):
+        async with ops.storage(answer):
             result = await ops.letters("replay", "--yes")
         assert ((1, {ACCEPTED: 1}), 2) == (result.counts, ops.depth())
         assert result.errors.splitlines() == [
@@ -447,6 +406,7 @@ class TestFaults:
             (401, "answered 401: EVENTGRID_KEY should be the system key eventgrid_extension"),
             (404, "answered 404: there is no function sms"),
             (503, "answered 503: it should be 202. Is the app running?"),
+            (0, "error: cannot reach http://127.0.0.1:"),
         ],
     )
     async def test_an_endpoint_that_takes_none(self, ops: Ops, status: int, expected: str) -> None:
@@ -454,48 +414,39 @@ class TestFaults:
         await ops.bury(*many(30))
         keys: list[str] = []
 
-        async def answer(request: web.Request) -> web.Response:
+        def answer(request: web.Request) -> web.Response:
             keys.append(request.headers["x-functions-key"])
-            return web.Response(status=status, headers={"Location": "/elsewhere"})
+            return web.Response(status=status, headers={"Location": "/else"}) if status else gone(request)
 
         ops.patch.setenv("EVENTGRID_KEY", "the-key\n")
         async with answering(answer) as url:
             result = await ops.letters("replay", "--yes", "--to", url)
         assert (1, ["the-key"], 30) == (result.code, keys, len(ops.left()))
-        assert expected in result.errors
-
-    async def test_an_endpoint_that_is_away(self, ops: Ops) -> None:
-        """Nothing is removed, and the reason is said in one line."""
-        await ops.bury(*many(3))
-        result = await ops.letters("replay", "--yes", "--to", "http://127.0.0.1:9")
-        assert (1, 1, 3) == (result.code, result.errors.count("\n"), len(ops.left()))
-        assert result.errors.startswith("error: cannot reach http://127.0.0.1:9: ")
+        assert (True, 1) == (expected in result.errors, result.errors.count("\n"))
 
     async def test_another_reader_at_the_same_time(self, ops: Ops) -> None:
         """Two replays share the dead letters between them."""
         await ops.bury(*many(100))
-        both = [await ops.started("replay", "--to", ops.app, "--yes") for _ in range(2)]
+        both = [await ops.started("replay", "--to", ops.app, "--yes", "--json") for _ in range(2)]
         async with asyncio.timeout(60):
-            ends = [await process.communicate() for process in both]
-        counts = [Result(0, output.decode(), "").counts[1] for output, _ in ends]
-        assert {ACCEPTED: 100} == Counter(counts[0]) + Counter(counts[1])
+            outputs = [(await process.communicate())[0].decode() for process in both]
+        assert (0, {ACCEPTED: 100}) == Result(0, "".join(outputs), "").counts
         assert (0, 100) == (ops.depth(), ops.depth("acs-sms"))
 
     async def test_what_another_reader_has_removed_is_said(self, ops: Ops) -> None:
         """The exit code says that not all was done here."""
         await ops.bury(*many(1))
 
-        async def answer(request: web.Request, forward: Answer) -> web.Response:
+        def answer(request: web.Request) -> None:
             if request.method == "DELETE":
-                await forward(request)
-            return await forward(request)
+                ops.queues.clear()
 
-        async with ops.storage_answers(answer):
+        async with ops.storage(answer):
             assert (1, {f"left: {OTHER_READER}": 1}) == (await ops.letters("purge", "--yes")).counts
 
     async def test_a_slow_app_outlasts_no_lease(self, ops: Ops) -> None:
         """A run that takes longer than messages are hidden posts each event once."""
-        await ops.bury(*many(12), "[1]")
+        await ops.bury("[1]", *many(12))
         ops.patch.setattr(letters, "LEASE_SECONDS", 1)
         posted: list[Any] = []
 
@@ -507,7 +458,7 @@ class TestFaults:
         async with answering(answer) as url:
             result = await ops.letters("replay", "--yes", "--to", url)
         assert (1, {ACCEPTED: 12, FAILED: 1}) == result.counts
-        assert sorted(map(str, posted)) == sorted(map(str, [*many(12), [1]]))
+        assert sorted(map(str, [[1], *many(12)])) == sorted(map(str, posted))
         assert [[1]] == ops.left()
 
 
@@ -518,11 +469,10 @@ class TestOversize:
     async def test_message_and_blob_go(self, ops: Ops, command: str) -> None:
         """It is listed and replayed like any other, and nothing personal is left behind."""
         await ops.bury(large(), function="chat_thread")
-        assert "chat_thread" in (await ops.letters("list")).output
+        assert ["chat_thread"] == [row["function"] for row in (await ops.letters("list")).rows]
         (message,) = ops.queues.dead_letters()
         shown = json.loads((await ops.letters("show", large()["id"])).output)
         assert ops.queues.referenced(message).items() <= shown.items()
-        assert shown["data"]["original"] == large()
         assert (await ops.letters(command, "--yes")).code == 0
         assert ([], []) == (ops.queues.dead_letters(), ops.oversize())
         assert len(ops.queues.outcomes("chat_thread")) == (command == "replay")
@@ -531,40 +481,40 @@ class TestOversize:
         """The app wrote the same dead letter twice, and the run leaves one of them."""
         await ops.bury(large(), large(), function="chat_thread")
         statuses = [202, 500]
-
-        async def answer(_: web.Request) -> web.Response:
-            return web.Response(status=statuses.pop(0))
-
-        async with answering(answer) as url:
+        async with answering(lambda _: web.Response(status=statuses.pop(0))) as url:
             assert (await ops.letters("replay", "--yes", "--to", url)).code == 1
-        assert [large()] == ops.left_in_blob()
+        assert [large()] == ops.left_in_blobs()
 
     async def test_a_blob_stays_if_not_all_messages_were_seen(self, ops: Ops) -> None:
         """Storage was away for a moment before the message that refers to it as well was received."""
         await ops.bury(large(), large(), function="chat_thread")
         received: list[str] = []
 
-        async def answer(request: web.Request, forward: Answer) -> web.Response:
+        def answer(request: web.Request) -> web.Response | None:
             received.extend(
-                [request.path] * ("visibilitytimeout" in request.query and request.method == "GET")
+                [request.path] * (request.method == "GET" and "visibilitytimeout" in request.query)
             )
-            return away(request) if len(received) == 2 else await forward(request)
+            return gone(request) if len(received) == 2 else None
 
-        async with ops.storage_answers(answer):
+        async with ops.storage(answer):
             result = await ops.letters("purge", "--yes")
         assert (1, {"purged": 1}) == result.counts
         assert "1 blobs of removed dead letters are left" in result.errors
-        assert [large()] == ops.left_in_blob()
+        assert [large()] == ops.left_in_blobs()
 
     async def test_a_blob_that_a_hidden_message_may_refer_to_stays(self, ops: Ops) -> None:
-        """Another reader has that message."""
+        """Another reader has that message, which is said."""
         await ops.bury(large(), large(), function="chat_thread")
         with ops.queue() as queue:
             message = queue.receive_message()
             assert message is not None
-            assert "1 blobs of removed dead letters are left" in (await ops.letters("purge", "--yes")).errors
+            errors = (await ops.letters("purge", "--yes")).errors
             queue.update_message(message, visibility_timeout=0)
-        assert [large()] == ops.left_in_blob()
+        assert errors.splitlines() == [
+            "about 1 more are hidden, by another command or by one that was killed",
+            "1 blobs of removed dead letters are left",
+        ]
+        assert [large()] == ops.left_in_blobs()
 
     async def test_the_blob_of_the_new_one_stays(self, ops: Ops) -> None:
         """Refused again for the same reason, an event's document is the same, and so is its blob."""
@@ -574,23 +524,28 @@ class TestOversize:
         await ops.bury(event, function="chat_thread")
         for _ in range(2):  # the second time even the detail is the same
             assert (1, {REFUSED: 1}) == (await ops.letters("replay", "--yes")).counts
-            assert [event] == ops.left_in_blob()
+            assert [event] == ops.left_in_blobs()
 
 
 class TestBlobs:
     """Event Grid's own dead letters."""
 
     async def test_both_schemas_are_replayed(self, ops: Ops, blobs: ContainerClient) -> None:
-        """What Event Grid added is stripped, the function is that of the type, and the blob goes."""
+        """What Event Grid added is stripped, the function is that of the type, and the blob goes.
+
+        What is refused is a dead letter of the app then.
+        """
         added = {key.lower(): value for key, value in ADDED.items()}
-        put(blobs, SMS | ADDED, as_cloud_event(sample("chat-message-received")) | added)
-        listed = (await ops.letters("list", "--blobs", BLOBS)).output
-        assert listed.count("MaxDeliveryAttemptsExceeded") == 2
-        assert (0, {ACCEPTED: 2}) == (await ops.letters("replay", "--yes", "--blobs", BLOBS)).counts
-        assert list(blobs.list_blob_names()) == []
-        sms, chat = ops.queues.everything()
+        bad = SMS | {"data": {}}
+        put(blobs, SMS | ADDED, as_cloud_event(sample("chat-message-received")) | added, bad | ADDED)
+        listed = (await ops.letters("list", "--blobs", BLOBS)).rows
+        assert ["MaxDeliveryAttemptsExceeded"] * 3 == [row["reason"] for row in listed]
+        result = await ops.letters("replay", "--yes", "--blobs", BLOBS)
+        assert (1, {ACCEPTED: 2, REFUSED: 1}) == result.counts
+        sms, chat, _ = ops.queues.everything()
         assert ("acs.sms.received", "acs.chat-message.received") == (sms["type"], chat["type"])
         assert "deadLetterReason" not in json.dumps([sms, chat])
+        assert ([], [bad]) == (list(blobs.list_blob_names()), ops.left())
 
     async def test_a_blob_keeps_what_was_not_accepted(self, ops: Ops, blobs: ContainerClient) -> None:
         """Accepted events are taken out, as the dry run says, and the next replay does not repeat them.
@@ -612,23 +567,16 @@ class TestBlobs:
         """Also when an event before it in its blob was removed since the list."""
         events = [event | ADDED for event in many(3)]
         put(blobs, *events)
-        ids = [row["id"] for row in (await ops.letters("list", "--json", "--blobs", BLOBS)).rows]
-        for wanted in ids[:2]:
-            result = await ops.letters("purge", "--yes", "--blobs", BLOBS, "--id", wanted)
+        for row in (await ops.letters("list", "--blobs", BLOBS)).rows[:2]:
+            result = await ops.letters("purge", "--yes", "--blobs", BLOBS, "--id", row["id"])
             assert (0, {"purged": 1}) == result.counts
         assert events[2:] == content(blobs)
-
-    async def test_one_that_is_refused_is_a_dead_letter(self, ops: Ops, blobs: ContainerClient) -> None:
-        """There is one dead letter before and after."""
-        put(blobs, SMS | ADDED | {"data": {}})
-        assert (1, {REFUSED: 1}) == (await ops.letters("replay", "--yes", "--blobs", BLOBS)).counts
-        assert ([], [SMS | {"data": {}}]) == (list(blobs.list_blob_names()), ops.left())
 
     async def test_a_blob_that_was_changed_meanwhile_stays(self, ops: Ops, blobs: ContainerClient) -> None:
         """What another reader wrote while an event was posted is not overwritten."""
         put(blobs, SMS | ADDED)
 
-        async def answer(_: web.Request) -> web.Response:
+        def answer(_: web.Request) -> web.Response:
             blobs.upload_blob(named("a"), b"[]", overwrite=True)
             return web.Response(status=202)
 
@@ -639,9 +587,8 @@ class TestBlobs:
     async def test_purge_takes_dead_letters_alone(self, ops: Ops, blobs: ContainerClient) -> None:
         """A wrong container's blobs are never touched, nor what is in the app's own."""
         put(blobs, SMS | ADDED)
-        blobs.upload_blob(named("b"), b'{"else": 1}')
-        blobs.upload_blob(named("c"), b"[" * 10_000)
-        blobs.upload_blob("else.json", b"{}")
+        for name, text in ((named("b"), '{"else": 1}'), (named("c"), "[" * 10_000), ("else.json", "{}")):
+            blobs.upload_blob(name, text)
         purge = ("purge", "--yes", "--blobs")
         assert (await ops.letters(*purge, BLOBS)).code == 1
         assert [named("b"), named("c"), "else.json"] == list(blobs.list_blob_names())
@@ -669,15 +616,15 @@ class TestCheck:
         assert datetime.fromisoformat(own["oldest"]) <= datetime.now(UTC)
         assert {"function sms", "permission to write blobs", "container acs-outcomes"} < rows.keys()
         assert len(ops.left()) == 2
-        table = (await ops.run(*check)).output.splitlines()
-        assert [*rows] == [re.split(r"  +", line)[0] for line in table[1:]]
+        table = [re.split(r"  +", line) for line in (await ops.run(*check)).output.splitlines()]
+        assert ["CHECK", "RESULT", "WAITING", "OLDEST", "DETAIL"] == table[0]
+        assert [*rows] == [line[0] for line in table[1:]]
 
     @pytest.mark.parametrize(
-        ("permissions", "missing"),
-        [("rwdla", "update messages"), ("rwdlup", "add messages"), ("rdlaup", "write blobs")],
+        ("permissions", "missing"), [("rwdla", "update messages"), ("rwdlup", "add messages")]
     )
     async def test_a_permission_that_is_missing(self, ops: Ops, permissions: str, missing: str) -> None:
-        """A signature that does not let the tool update messages, or the app write them or blobs."""
+        """A signature that does not let the tool update messages, or the app add them."""
         parts = dict(part.split("=", 1) for part in ops.stack.connection_string.strip(";").split(";"))
         signature = azure_queue.generate_account_sas(
             parts["AccountName"],
@@ -699,10 +646,10 @@ class TestCheck:
         away = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9", ops.stack.connection_string)
         ops.patch.setenv("OutcomesStorage", away)
         result = await ops.run("check", "--json", "--to", "http://127.0.0.1:9")
-        assert (1, ["storage", "function sms"]) == (result.code, [row["check"] for row in result.rows])
-        storage, app = (row["detail"] for row in result.rows)
-        assert "is OutcomesStorage right?" in storage
-        assert app.startswith("cannot reach http://127.0.0.1:9: ")
+        storage, app = result.rows
+        assert (1, "storage", "function sms") == (result.code, storage["check"], app["check"])
+        assert "is OutcomesStorage right?" in storage["detail"]
+        assert app["detail"].startswith("cannot reach http://127.0.0.1:9: ")
 
     async def test_an_identity(self, ops: Ops) -> None:
         """Without a login the cure is said; an app elsewhere is not taken for the local one."""
@@ -732,41 +679,23 @@ class TestCommandLine:
         assert (0, b"") == (process.returncode, errors)
 
     @pytest.mark.parametrize(
-        ("environ", "expected"),
+        ("setting", "value", "expected"),
         [
-            ({"OutcomesStorage": ""}, "OutcomesStorage is missing"),
-            ({"OutcomesStorage": "x"}, "OutcomesStorage is no storage connection string"),
-            ({"DEAD_LETTER_QUEUE": "No"}, "DEAD_LETTER_QUEUE should be"),
-            ({"OutcomesStorage": "AccountName=a;AccountKey=b"}, "say with --to where the app is"),
-            ({"EVENTGRID_KEY": "SECRET\u0436"}, "EVENTGRID_KEY should be printable ASCII\n"),
+            ("OutcomesStorage", "", "OutcomesStorage is missing"),
+            ("OutcomesStorage", "x", "OutcomesStorage is no storage connection string"),
+            ("OutcomesStorage", "AccountName=a;AccountKey=b", "say with --to where the app is"),
+            ("DEAD_LETTER_QUEUE", "No", "DEAD_LETTER_QUEUE should be"),
+            ("EVENTGRID_KEY", "SECRET\u0436", "EVENTGRID_KEY should be printable ASCII\n"),
         ],
     )
-    async def test_an_error_is_one_line(self, ops: Ops, environ: dict[str, str], expected: str) -> None:
+    async def test_an_error_is_one_line(self, ops: Ops, setting: str, value: str, expected: str) -> None:
         """It says what to put right; an app elsewhere is never taken for the local one."""
-        for name, value in environ.items():
-            ops.patch.setenv(name, value)
+        ops.patch.setenv(setting, value)
         code, _, errors = await ops.run("dead-letters", "replay", "--yes")
         assert (code, errors.count("\n"), errors.startswith("error: ")) == (1, 1, True)
         assert expected in errors
 
-    @pytest.mark.parametrize(
-        "option",
-        [
-            "--to=http://contoso.com",
-            "--to=https://user:SECRET@contoso.com",
-            "--to=https://contoso.com?code=SECRET",
-            "--to=https://contoso.com#SECRET",
-            "--to=https://[SECRET",
-            "--to=https://contoso.com:SECRET",
-            "--to=https://",
-            "--to=https://c\u00f3ntoso.com",
-            "--to=http://127.0.0.1.contoso.com",
-            "--function=x",
-            "--blobs=",
-            "--blobs=$logs",
-            "--y",
-        ],
-    )
+    @pytest.mark.parametrize("option", [*(f"--to={url}" for url in WRONG_URLS.split()), *WRONG_OPTIONS])
     async def test_a_wrong_option_is_refused(self, ops: Ops, option: str) -> None:
         """The key is neither sent in the clear nor shown; nothing is done by half."""
         code, _, errors = await ops.run("dead-letters", "replay", option)

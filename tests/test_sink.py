@@ -33,6 +33,7 @@ from shared.settings import Settings, SettingsError, get_settings
 from shared.sink import MESSAGE_LIMIT, WRITE_TIMEOUT, QueueSink, SinkError, get_sink
 from tests.events import PASSING_ON, PROJECT, golden, sample
 from tests.queues import Queues
+from tests.servers import answering, gone
 
 OUTCOME = Outcome.of(decode(parse_envelope(sample("sms-received")), SmsReceived))
 
@@ -327,22 +328,10 @@ async def _answering(
     answer: Callable[[web.Request], web.Response | Awaitable[web.Response]],
 ) -> AsyncIterator[QueueSink]:
     """Connect a sink to storage that gives answers which Azurite never gives."""
-
-    async def answered(request: web.Request) -> web.Response:
-        response = answer(request)
-        return response if isinstance(response, web.Response) else await response
-
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", answered)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        sink = QueueSink(storage_at(runner.addresses[0][1]))
+    async with answering(answer) as url:
+        sink = QueueSink(storage_at(int(url.rpartition(":")[2])))
         yield sink
         await sink.close()
-    finally:
-        await runner.cleanup()
 
 
 def _refusal(status: int, code: str) -> web.Response:
@@ -422,8 +411,7 @@ async def test_a_connection_that_breaks_is_tried_again() -> None:
     async def answer(request: web.Request) -> web.Response:
         requests.append(await request.text())
         if len(requests) == 1:
-            assert request.transport is not None
-            request.transport.abort()
+            return gone(request)
         return web.Response(status=201, text=SENT, content_type="application/xml")
 
     async with _answering(answer) as sink:
