@@ -330,12 +330,17 @@ class TestUp:
             running.read_until("error: Azurite ended by itself")
             assert 1 == running.end()
 
-    async def test_a_blocked_function_does_not_outlive_the_stack(self, tiny: "Tiny") -> None:
-        """A function that blocks its worker is given up when the stack ends."""
+    @pytest.mark.parametrize("is_stopped", [False, True])
+    async def test_a_blocked_function_does_not_outlive_the_stack(
+        self, is_stopped: bool, tiny: "Tiny"
+    ) -> None:
+        """A function that blocks its worker is given up when the stack ends, and so is a stopped worker."""
         tiny.edit(APP.replace("await asyncio.sleep(2)", "import time; time.sleep(60)"))
         worker = await tiny.stack.workers.loaded()
         blocked = worker.invoke("slow", "{}")
         await until((tiny.folder / "started.txt").exists)
+        if is_stopped:
+            worker.process.send_signal(signal.SIGSTOP)
         await worker.stop()
 
         assert await blocked is not None
