@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -36,7 +37,7 @@ from tests.waiting import until
 SMS = next(found for found in subscriptions.load(PROJECT) if found.name == "sms")
 EVENT_GRID_SMS = msgspec.structs.replace(SMS, event_delivery_schema="EventGridSchema")
 ACCEPTED = 202
-NO_EVENTS = ({"id": ""}, {"eventType": None}, {"dataVersion": "1\n2"}, {"dataVersion": 1})
+NO_EVENTS = ({"id": ""}, {"eventType": None}, {"dataVersion": "1\n2"}, {"dataVersion": 1}, {"data": math.nan})
 """What makes an event none."""
 
 type Convert = Callable[[dict[str, Any]], dict[str, Any]]
