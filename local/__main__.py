@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from local.stack import Stack
 from local.terminal import coloured
 from ops.terminal import printable
 from shared.settings import SettingsError
+
+_say = partial(print, flush=True)
 
 
 def main(command: Sequence[str] | None = None) -> int:
@@ -64,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     summary = "Send samples or files of events, and print what becomes of each. Exit 0 if all are written."
     command = commands.add_parser("send", help=summary, description=summary)
     command.set_defaults(run=_send)
-    names_help = f"a file of events, or one of the samples {', '.join(sending.sample_names())}"
+    names_help = f"a file of events, or one of the samples {', '.join(sending.SAMPLES)}"
     command.add_argument("names", nargs="+", metavar="NAME|FILE", help=names_help)
     command.add_argument("--direct", action="store_true", help="send to the functions, not to Event Grid")
     form = command.add_mutually_exclusive_group()
@@ -138,7 +141,7 @@ async def _session(running: Stack, arguments: argparse.Namespace) -> None:
         await running.workers.loaded()
     _say(f"ready {running.page} shows each event and what becomes of it")
     if not (arguments.func or arguments.no_samples):
-        running.event_grid.publish([json.loads(sending.samples()[name]) for name in sending.sample_names()])
+        running.event_grid.publish([json.loads(sending.text_of(name)) for name in sending.SAMPLES])
 
 
 async def _send(arguments: argparse.Namespace) -> int:
@@ -165,10 +168,6 @@ def _described(name: str, delivery: dict[str, Any]) -> str:
         document = json.dumps(json.loads(written["document"]), indent=2, ensure_ascii=False)
         lines += [f"in {written['place']}:", *map(printable, document.split("\n"))]
     return "\n".join(lines)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 if __name__ == "__main__":

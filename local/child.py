@@ -28,11 +28,19 @@ async def start(
     process = await asyncio.create_subprocess_exec(
         *command, stdin=PIPE, stdout=PIPE, cwd=folder, env=environment, start_new_session=True
     )
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    printed = b""
     try:
-        return process, await _printed(process, until, name)
-    except BaseException:
-        await end(process)
-        raise
+        async with asyncio.timeout(START_SECONDS):
+            printed = await process.stdout.readuntil(until)
+    except asyncio.IncompleteReadError:
+        raise LocalError(f"{name} ended as it started") from None
+    except TimeoutError:
+        raise LocalError(f"{name} did not start within {START_SECONDS:.0f} seconds") from None
+    finally:
+        if not printed:
+            await end(process)
+    return process, printed
 
 
 async def end(process: Process, seconds: float = 1.0) -> None:
@@ -46,14 +54,3 @@ async def end(process: Process, seconds: float = 1.0) -> None:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-async def _printed(process: Process, until: bytes, name: str) -> bytes:
-    assert process.stdout is not None  # noqa: S101 - `start` makes the pipe
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            return await process.stdout.readuntil(until)
-    except asyncio.IncompleteReadError:
-        raise LocalError(f"{name} ended as it started") from None
-    except TimeoutError:
-        raise LocalError(f"{name} did not start within {START_SECONDS:.0f} seconds") from None

@@ -11,6 +11,7 @@ import random
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -25,7 +26,7 @@ from local import web_server
 from local.event_schemas import Event, converted, is_cloudevent, read_published, type_of
 from local.host_json import compact
 from local.journal import HEADER, Delivery, Journal
-from local.subscriptions import DELIVERED, NEVER_RETRIED, Subscription, delivery_outcome, retry_delay
+from local.subscriptions import DELIVERED, NEVER_RETRIED, OUTCOMES, Subscription, retry_delay
 from ops.terminal import printable
 
 PATH = "/api/events"
@@ -45,45 +46,39 @@ DEAD_LETTER_RETRY_SECONDS = 60.0
 _STORAGE_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 3, "read_timeout": 6}
 
 
+@dataclass
 class EventGrid:
     """The subscriptions of one topic, and the events that are on their way to them."""
 
-    def __init__(
-        self,
-        subscriptions: Sequence[Subscription],
-        endpoint: str,
-        clients: tuple[aiohttp.ClientSession, BlobServiceClient],
-        time_scale: float,
-        journal: Journal,
-    ) -> None:
-        self.subscriptions = subscriptions
-        self.time_scale = time_scale
-        """May be changed at any time."""
-        self._endpoint = endpoint
-        self._http, self._blobs = clients
-        self._journal = journal
-        self._slots = asyncio.Semaphore(CONCURRENT_DELIVERIES)
-        self._tasks: set[asyncio.Task[object]] = set()
+    subscriptions: Sequence[Subscription]
+    endpoint: str
+    time_scale: float
+    """May be changed at any time."""
+    journal: Journal
+    http: aiohttp.ClientSession
+    blobs: BlobServiceClient
+    _tasks: set[asyncio.Task[object]] = field(default_factory=set)
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_DELIVERIES))
 
     @property
     def undelivered(self) -> int:
         """How many deliveries are not at their end."""
         return len(self._tasks)
 
-    def publish(self, events: Sequence[Event], *, direct: bool = False) -> list[Delivery]:
+    def publish(self, events: Iterable[Event], *, direct: bool = False) -> list[Delivery]:
         """Start delivering events to all subscriptions that include them, or straight to their functions."""
         return [found for event in events for found in self._publish(event, direct=direct)]
 
     def send(self, text: str, function: str) -> Delivery:
         """Start one attempt to deliver a text straight to a function."""
-        delivery = self._journal.add(text, function)
-        self._start(self._attempt(delivery, {"Content-Type": "application/json"}, text.encode()))
+        delivery = self.journal.add(text, function)
+        self._start(self._attempt(delivery, text.encode(), {"Content-Type": "application/json"}))
         return delivery
 
     async def stop(self) -> None:
         """Give up what is on its way, and say so."""
         if self._tasks:
-            self._journal.report(f"Event Grid: gave up {self.undelivered} events that were not delivered yet")
+            self.journal.report(f"Event Grid: gave up {self.undelivered} events that were not delivered yet")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,12 +90,12 @@ class EventGrid:
                 yield self.send(compact(event), subscription.function)
                 continue
             content = converted(event, subscription.event_delivery_schema)
-            delivery = self._journal.add(compact(content), subscription.function, subscription.name)
+            delivery = self.journal.add(compact(content), subscription.function, subscription.name)
             self._start(self._deliver(content, subscription, delivery))
             yield delivery
         if not matching:
-            delivery = self._journal.add(compact(event), None)
-            self._journal.settle(delivery, "unrouted", f"no subscription includes {type_of(event)}")
+            delivery = self.journal.add(compact(event), None)
+            self.journal.settle(delivery, "unrouted", f"no subscription includes {type_of(event)}")
             yield delivery
 
     def _start(self, delivering: Coroutine[Any, Any, object]) -> None:
@@ -111,17 +106,25 @@ class EventGrid:
     def _end(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            self._journal.report(printable(f"Event Grid: lost an event: {error!r}"))
+            self.journal.report(printable(f"Event Grid: lost an event: {error!r}"))
 
     async def _deliver(self, event: Event, subscription: Subscription, delivery: Delivery) -> None:
         """Try until the endpoint takes the event, or there is a reason to dead-letter it."""
+        form, content = ("cloudevents+json", event) if is_cloudevent(event) else ("json", [event])
+        headers = {
+            "aeg-subscription-name": subscription.name.upper(),
+            "aeg-data-version": event.get("dataVersion", ""),
+            "aeg-metadata-version": "1",
+            "Content-Type": f"application/{form}; charset=utf-8",
+        }
         policy, reason, waited = subscription.retry_policy, "", 0.0
         while not reason:
-            status = await self._attempt(delivery, *_request(event, subscription, len(delivery.attempts)))
+            headers["aeg-delivery-count"] = str(len(delivery.attempts))
+            status = await self._attempt(delivery, msgspec.json.encode(content), headers)
             if status in DELIVERED:
                 return
             if status in NEVER_RETRIED:
-                reason = f"UndeliverableDueToHttp{delivery_outcome(status)}"
+                reason = f"UndeliverableDueToHttp{OUTCOMES[status]}"
             elif len(delivery.attempts) >= policy.max_delivery_attempts:
                 reason = "MaxDeliveryAttemptsExceeded"
             else:
@@ -133,7 +136,7 @@ class EventGrid:
         letter = {
             "deadLetterReason": reason,
             "deliveryAttempts": len(delivery.attempts),
-            "lastDeliveryOutcome": delivery_outcome(status),
+            "lastDeliveryOutcome": OUTCOMES.get(status, "Busy"),  # the documents do not say what a 500 is
             "publishTime": datetime.fromtimestamp(delivery.at, UTC),
             "lastDeliveryAttemptTime": datetime.fromtimestamp(delivery.attempts[-1].at, UTC),
         }
@@ -142,32 +145,33 @@ class EventGrid:
         await self._sleep(DEAD_LETTER_SECONDS)
         document = msgspec.json.encode([event | letter])
         place = await self._dead_letter(document, subscription)
-        self._journal.wrote(delivery, place, document.decode())
-        self._journal.settle(delivery, "undelivered", reason)
+        self.journal.wrote(delivery, place, document.decode())
+        self.journal.settle(delivery, "undelivered", reason)
 
-    async def _attempt(self, delivery: Delivery, headers: Mapping[str, str], body: bytes) -> int | None:
+    async def _attempt(self, delivery: Delivery, body: bytes, headers: Mapping[str, str]) -> int | None:
         """Post an event, and return the status; 408 for no answer in time, None for no connection."""
         async with self._slots:
-            self._journal.begin(delivery)
+            self.journal.begin(delivery)
+            status: int | None = None
             try:
-                async with self._http.post(
-                    self._endpoint,
+                async with self.http.post(
+                    self.endpoint,
                     params={"functionName": delivery.function or ""},
                     headers={"aeg-event-type": "Notification", HEADER: str(delivery.number), **headers},
                     data=BytesIO(body),
                     allow_redirects=False,
                 ) as response:
-                    status: int | None = response.status
+                    status = response.status
             except TimeoutError:
                 status = 408
             except aiohttp.ClientError:
-                status = None
-            self._journal.end(delivery, status)
+                pass
+            self.journal.end(delivery, status)
             return status
 
     async def _dead_letter(self, document: bytes, subscription: Subscription) -> str:
         """Write a dead letter, as soon as its storage takes it, and return its container and blob."""
-        container = self._blobs.get_container_client(subscription.dead_letter_container)
+        container = self.blobs.get_container_client(subscription.dead_letter_container)
         now = datetime.now(UTC)
         folder = f"{subscription.name.upper()}/{now.year}/{now.month}/{now.day}/{now.hour}"
         name = f"{folder}/{uuid.uuid4()}.json"
@@ -187,7 +191,7 @@ class EventGrid:
         scale = 0.0
         while seconds > 0:
             if retried is not None and scale != self.time_scale:
-                self._journal.settle(retried, "retrying", retried.reason, seconds / self.time_scale)
+                self.journal.settle(retried, "retrying", retried.reason, seconds / self.time_scale)
             scale = self.time_scale
             step = min(seconds, scale / 10)
             await asyncio.sleep(step / scale)
@@ -206,15 +210,12 @@ async def serving(
     response_seconds: float = RESPONSE_SECONDS,
     routes: Callable[[EventGrid], Iterable[web.RouteDef]] = lambda _: (),
 ) -> AsyncIterator[tuple[int, EventGrid]]:
-    """Deliver to an endpoint what is published on the port, until the context ends; 0 takes any free port.
-
-    `routes` are served on the same port.
-    """
+    """Deliver to an endpoint what is published on a port, any free one for 0, which serves `routes` too."""
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=response_seconds)) as http,
         BlobServiceClient.from_connection_string(connection_string, **_STORAGE_OPTIONS) as blobs,
     ):
-        grid = EventGrid(subscriptions, endpoint, (http, blobs), time_scale, journal)
+        grid = EventGrid(subscriptions, endpoint, time_scale, journal, http, blobs)
 
         async def publish(request: web.Request) -> web.Response:
             body = await request.read()
@@ -236,16 +237,3 @@ async def serving(
                 yield bound_port, grid
         finally:
             await grid.stop()
-
-
-def _request(event: Event, subscription: Subscription, attempts: int) -> tuple[Mapping[str, str], bytes]:
-    """Return the headers and the body in which a subscription gets an event."""
-    form = "cloudevents+json" if is_cloudevent(event) else "json"
-    headers = {
-        "aeg-subscription-name": subscription.name.upper(),
-        "aeg-delivery-count": str(attempts),
-        "aeg-data-version": event.get("dataVersion", ""),
-        "aeg-metadata-version": "1",
-        "Content-Type": f"application/{form}; charset=utf-8",
-    }
-    return headers, msgspec.json.encode(event if is_cloudevent(event) else [event])

@@ -60,10 +60,7 @@ class _RefusedError(Exception):
 
 @asynccontextmanager
 async def serving(current_app: CurrentApp, port: int, journal: Journal) -> AsyncIterator[int]:
-    """Serve the endpoint until the context ends, with the app that is current at each request.
-
-    0 takes any free port. Yields the port.
-    """
+    """Serve the endpoint on a port, any free one for 0, until the context ends. Yields the port."""
 
     async def event_grid(request: web.Request) -> web.Response:
         body = await request.read()
@@ -146,8 +143,8 @@ async def _deliver(
     objects = [event for event in events if event.startswith("{")]
     known = _known(request, journal) if len(events) == 1 else None
     deliveries = [known or journal.begin(journal.add(event, function)) for event in objects]
-    for delivery, event in zip(deliveries, objects, strict=True):
-        delivery.event = event
+    if known is not None:
+        known.event = events[0]
     # All are started before the first await, during which the app could be replaced.
     errors = await asyncio.gather(*(_invoke(app, function, delivery) for delivery in deliveries))
     for delivery, failure in zip(deliveries, errors, strict=True):

@@ -15,7 +15,7 @@ from local.azurite import NODE_MODULES
 from local.event_schemas import Schema, converted, is_cloudevent, read_published
 from local.eventgrid import EventGrid
 from local.journal import Broken, Delivery, Journal, TimeScale
-from local.sending import SAMPLES_DIR
+from local.sending import ALL_SAMPLES
 from local.worker_process import ReloadingWorker
 
 _LIT = ("lit-html.js", "directive.js", "directive-helpers.js", "directives/repeat.js")
@@ -23,8 +23,7 @@ FOLDER = Path(__file__).parent / "page"
 FILES = {f"/{file.name}": file for file in FOLDER.iterdir()}
 FILES |= {"/": FOLDER / "index.html"}
 FILES |= {f"/lit-html/{name}": NODE_MODULES / "lit-html" / name for name in _LIT}
-SAMPLES = [*sorted(SAMPLES_DIR.glob("*.json")), *sorted(SAMPLES_DIR.glob("shapes/*.json"))]
-FILES |= {f"/samples/{file.stem}": file for file in SAMPLES}
+FILES |= {f"/samples/{name}": file for name, file in ALL_SAMPLES.items()}
 
 STREAM_SECONDS = 0.2
 """Between two messages of the stream, so that many changes are one message."""
@@ -95,7 +94,7 @@ class Page:
             "error": self.workers and self.workers.error,
             "runs_app": self.workers is not None,
             "functions": [subscription.function for subscription in self.grid.subscriptions],
-            "samples": [file.stem for file in SAMPLES],
+            "samples": [*ALL_SAMPLES],
             "queues": dict(zip(self.queues, depths, strict=True)),
             "broken": self.journal.broken,
             "time_scale": self.grid.time_scale,

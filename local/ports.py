@@ -1,6 +1,5 @@
 """TCP ports of this machine: which are taken, which are free."""
 
-import os
 import random
 import socket
 
@@ -11,15 +10,11 @@ _RANDOM = random.SystemRandom()
 
 
 def is_taken(port: int) -> bool:
-    """Tell whether something else holds this port."""
-    with socket.socket() as probe:
-        if os.name == "posix":
-            # Otherwise a port counts as taken for a minute after its last connection.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return True
+    """Tell whether something else listens on this port."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return True
     return False
 
 

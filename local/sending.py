@@ -11,30 +11,19 @@ import aiohttp
 from local.errors import LocalError
 from local.ports import HOST
 
-SAMPLES_DIR = Path(__file__).parent.parent / "samples"
-
-
-def samples() -> dict[str, str]:
-    """Return the samples' texts by their names, those of one per event type first."""
-    files = [*sorted(SAMPLES_DIR.glob("*.json")), *sorted(SAMPLES_DIR.glob("shapes/*.json"))]
-    return {file.stem: file.read_text() for file in files}
-
-
-def sample_names() -> list[str]:
-    """Return the names of the samples, of one per event type."""
-    return sorted(file.stem for file in SAMPLES_DIR.glob("*.json"))
+_FOLDER = Path(__file__).parent.parent / "samples"
+SAMPLES = {file.stem: file for file in sorted(_FOLDER.glob("*.json"))}
+"""The samples by their names, one per event type."""
+ALL_SAMPLES = SAMPLES | {file.stem: file for file in sorted(_FOLDER.glob("shapes/*.json"))}
+"""Those and the other shapes of events."""
 
 
 def text_of(name: str) -> str:
     """Return the text of a sample or a file. Raises LocalError."""
-    if text := samples().get(name):
-        return text
     try:
-        return Path(name).read_text(errors="replace")  # as the host reads it
+        return ALL_SAMPLES.get(name, Path(name)).read_text(errors="replace")  # as the host reads it
     except FileNotFoundError:
-        raise LocalError(
-            f"no sample or file named {name!r}; the samples are: {', '.join(sample_names())}"
-        ) from None
+        raise LocalError(f"no sample or file named {name!r}; the samples are: {', '.join(SAMPLES)}") from None
     except OSError as error:
         raise LocalError(f"cannot read {name}: {error.strerror}") from None
 
@@ -53,10 +42,8 @@ async def send(port: int, name: str, text: str, query: Mapping[str, str]) -> lis
         ):
             if response.ok:
                 return list(await response.json())
-            if response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                raise LocalError(f"{name} is too large: Event Grid takes 1 MiB at a time")
-            if response.status == HTTPStatus.BAD_REQUEST:
-                raise LocalError(f"{name}: {await response.text()}; --function NAME sends it as it is")
+            if response.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+                raise LocalError(f"{name}: {await response.text()}")
     except aiohttp.ClientError:
         pass
     raise LocalError(

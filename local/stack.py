@@ -35,7 +35,6 @@ class Stack:
     workers: ReloadingWorker
     azurite: Azurite
     event_grid: EventGrid
-    journal: Journal
 
     @property
     def event_grid_endpoint(self) -> str:
@@ -68,7 +67,7 @@ async def running(
     it cannot start.
     """
     _require_free_ports(0 if func else port, event_grid_port, storage_port)
-    proxy_port = (func and storage_port) or _free_ports()
+    proxy_port = (func and storage_port) or ports.free_block(3)
     app_storage = azurite.connection_string(proxy_port)
     # Wrong settings stop the start; when the file is edited later, they are only reported.
     settings = Settings.from_environ(app_environment(project_dir, app_storage))
@@ -78,7 +77,7 @@ async def running(
             report("starting storage (Azurite)")
             temporary = TemporaryDirectory(prefix="azurite-", ignore_cleanup_errors=True)
             folder = data_dir or Path(stack.enter_context(temporary))
-            first_port = (not func and storage_port) or _free_ports()
+            first_port = (not func and storage_port) or ports.free_block(3)
             storage = await stack.enter_async_context(azurite.running(first_port, folder))
         await stack.enter_async_context(storage_proxy.serving(proxy_port, storage.first_port, journal))
         workers = ReloadingWorker(project_dir, lambda: app_environment(project_dir, app_storage), report)
@@ -100,25 +99,14 @@ async def running(
                 ).routes(),
             )
         )
-        yield Stack(
-            endpoint,
-            app_storage if func else storage.connection_string,
-            event_grid_port,
-            workers,
-            storage,
-            event_grid,
-            journal,
-        )
-
-
-def _free_ports() -> int:
-    return ports.free_block(len(azurite.SERVICES))
+        connection_string = app_storage if func else storage.connection_string
+        yield Stack(endpoint, connection_string, event_grid_port, workers, storage, event_grid)
 
 
 def _require_free_ports(port: int, event_grid_port: int, storage_port: int) -> None:
     wanted = [("--port", port), ("--event-grid-port", event_grid_port)]
     if storage_port:
-        wanted += [("--storage-port", storage_port + offset) for offset in range(len(azurite.SERVICES))]
+        wanted += [("--storage-port", storage_port + offset) for offset in range(3)]
     used = set[int]()
     for option, number in wanted:
         if number and (number in used or ports.is_taken(number)):

@@ -22,7 +22,7 @@ RETRY_SECONDS = (10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 43_200)
 """Before each further attempt; the last repeats."""
 
 _LEAST_SECONDS: Mapping[int | None, int] = {401: 300, 404: 300, 408: 120, 503: 30}
-_OUTCOMES = {
+OUTCOMES = {
     None: "SocketError",
     400: "BadRequest",
     401: "Unauthorized",
@@ -31,6 +31,7 @@ _OUTCOMES = {
     408: "TimedOut",
     413: "PayloadTooLarge",
 }
+"""What Event Grid calls a failed attempt; None is no connection."""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -98,11 +99,3 @@ def retry_delay(status: int | None, attempts: int) -> float:
     """Return the seconds to the next attempt after so many, the last with this status, or with no answer."""
     scheduled = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1]
     return max(scheduled, _LEAST_SECONDS.get(status, 0))
-
-
-def delivery_outcome(status: int | None) -> str:
-    """Name a failed attempt, without an answer for want of a connection, as Event Grid does.
-
-    The documents do not say what a 500 is called.
-    """
-    return _OUTCOMES.get(status, "Busy")

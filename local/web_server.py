@@ -66,10 +66,8 @@ def _foreign(request: web.Request) -> str | None:
     if request.host.rpartition(":")[0] not in _HOST_NAMES and request.host not in _HOST_NAMES:
         return f"the host {request.host!r} is not this machine: use {HOST} or localhost"
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site is None:
-        is_foreign = origin not in (None, f"http://{request.host}")
-    else:
-        is_foreign = site not in ("same-origin", "none")
-    if is_foreign and request.method != "OPTIONS":
+    if site is None and origin not in (None, f"http://{request.host}"):
+        site = "cross-site"
+    if site not in (None, "same-origin", "none") and request.method != "OPTIONS":
         return f"a web page from {origin or 'another site'} may not send requests to this port"
     return None

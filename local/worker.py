@@ -21,9 +21,6 @@ from local.ports import HOST
 from local.project import is_app_code
 from local.runtime import App
 
-LONGEST_TRACEBACK = 20
-"""Lines; a recursion has a thousand."""
-
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which lets invocations end
@@ -91,7 +88,8 @@ def _explain(error: BaseException, folder: Path) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if is_app_code(Path(frame.filename), folder)
     ]
-    return "\n".join([*lines[-LONGEST_TRACEBACK:], "".join(traceback.format_exception_only(error)).rstrip()])
+    # A recursion has a thousand.
+    return "\n".join([*lines[-20:], "".join(traceback.format_exception_only(error)).rstrip()])
 
 
 if __name__ == "__main__":

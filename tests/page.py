@@ -29,7 +29,7 @@ async def _site(storage: Azurite, tmp_path_factory: pytest.TempPathFactory) -> A
 @pytest_asyncio.fixture(name="page", loop_scope="session")
 async def _page(site: Site) -> AsyncIterator[Page]:
     site.stack.event_grid.time_scale = 1
-    site.stack.journal.broken = Broken()
+    site.stack.event_grid.journal.broken = Broken()
     async with site.page() as page:
         yield page
 

@@ -12,7 +12,7 @@ from tests.events import sample
 
 async def _prepare(site: Site) -> None:
     """Publish all samples, an event that is dead-lettered, and one that no subscription includes."""
-    site.publish(*(sample(name) for name in sending.sample_names()))
+    site.publish(*(sample(name) for name in sending.SAMPLES))
     site.publish(sample("sms-received") | {"id": "2f6a7b8c-0000-4c55-9c0e-5d1f0c1e3b7a", "data": {}})
     site.publish(sample("sms-received") | {"eventType": "Microsoft.Communication.CallStarted"})
     while site.stack.event_grid.undelivered:

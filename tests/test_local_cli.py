@@ -298,11 +298,11 @@ class TestUp:
     def test_samples_become_outcomes(self) -> None:
         """The samples are delivered, and no proxy is asked; Ctrl-C ends storage and worker."""
         with up() as running:
-            for _ in sending.sample_names():
+            for _ in sending.SAMPLES:
                 running.read_until(" written ")
             connection = azurite.connection_string(running.first_port)
             queues = Queues(connection, Settings.from_environ({"OutcomesStorage": connection}))
-            assert {golden(name)["id"] for name in sending.sample_names()} == {
+            assert {golden(name)["id"] for name in sending.SAMPLES} == {
                 outcome["id"] for outcome in queues.everything()
             }
             running.process.send_signal(signal.SIGINT)
@@ -381,14 +381,14 @@ class TestSend:
         [
             ("", "", "is not JSON"),
             ("[" * 100_000, "", "is not JSON"),
-            ("[]", "", "--function NAME sends it as it is"),
+            ("[]", "", "`array` of length >= 1"),
             ('{"eventType": "Microsoft.Communication.SMSReceived"}', "", "`id`"),
             (json.dumps(OTHER), "", "no subscription"),
             (json.dumps(OTHER), "--direct", "no subscription"),
             ("\xff{", "--function sms", "not JSON"),
             ("[{}]", "--function sms", "invalid_envelope"),
             ("[{}]", "--function none", "the functions are sms"),
-            (json.dumps("x" * 1_048_576), "", "too large"),
+            (json.dumps("x" * 1_048_576), "", "size 1048576 exceeded"),
         ],
     )
     async def test_it_prints_the_reason(

@@ -130,15 +130,15 @@ async def test_a_change_needs_the_same_origin_and_json(
     headers: Mapping[str, str], action: str, body: str, status: int, http: aiohttp.ClientSession, stack: Stack
 ) -> None:
     """A page from elsewhere changes nothing, nor does what is not understood."""
-    before = set(stack.journal.deliveries)
+    before = set(stack.event_grid.journal.deliveries)
     headers = {"Content-Type": "application/json", **headers}
     async with http.post(f"/api/{action}", data=body, headers=headers) as answer:
         assert status == answer.status
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
     assert (Broken(), 1, before) == (
-        stack.journal.broken,
+        stack.event_grid.journal.broken,
         stack.event_grid.time_scale,
-        set(stack.journal.deliveries),
+        set(stack.event_grid.journal.deliveries),
     )
 
 
