@@ -25,9 +25,6 @@ FILES |= {"/": FOLDER / "index.html"}
 FILES |= {f"/lit-html/{name}": NODE_MODULES / "lit-html" / name for name in _LIT}
 FILES |= {f"/samples/{name}": file for name, file in ALL_SAMPLES.items()}
 
-STREAM_SECONDS = 0.2
-"""Between two messages of the stream, so that many changes are one message."""
-
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -78,7 +75,7 @@ class Page:
                 changed, found = self.journal.changed, self.journal.deliveries.values()
                 rows = msgspec.json.encode([{name: getattr(each, name) for name in _ROW} for each in found])
                 await response.write(b"retry: 1000\ndata: " + rows + b"\n\n")
-                await asyncio.sleep(STREAM_SECONDS)
+                await asyncio.sleep(0.2)  # many changes are one message
                 await changed.wait()
         return response
 

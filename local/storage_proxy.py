@@ -16,9 +16,6 @@ from local import web_server
 from local.azurite import SERVICES
 from local.journal import Journal
 
-HANG_SECONDS = 30.0
-"""More than the app waits."""
-
 _MESSAGE = re.compile(rb"<MessageText>(.*)</MessageText>", re.DOTALL)
 _OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}
 
@@ -26,8 +23,7 @@ _OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}
 @asynccontextmanager
 async def serving(port: int, storage_port: int, journal: Journal) -> AsyncIterator[None]:
     """Serve on successive ports, until the context ends, the services of an Azurite on others."""
-    endless = aiohttp.ClientTimeout(total=None)
-    async with aiohttp.ClientSession(auto_decompress=False, timeout=endless) as http:
+    async with aiohttp.ClientSession(auto_decompress=False) as http:
 
         async def forward(request: web.Request) -> web.Response:
             body = await request.read()
@@ -37,7 +33,7 @@ async def serving(port: int, storage_port: int, journal: Journal) -> AsyncIterat
             if fault == "storage-503":
                 return web.Response(status=503, headers={"x-ms-error-code": "ServerBusy"})
             if fault == "storage-hangs":
-                await asyncio.sleep(HANG_SECONDS)
+                await asyncio.sleep(30)  # more than the app waits
             if fault in ("storage-hangs", "storage-away"):
                 return _gone(request)
             try:

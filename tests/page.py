@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -148,8 +149,26 @@ async def test_an_event_is_sent(page: Page) -> None:
     await expect(page.get_by_role("region", name="Outcome")).to_contain_text("edited in place")
     await expect(page.get_by_role("region", name="Event")).to_contain_text('"specversion": "1.0"')
     assert "python -m local send sms-received --cloudevents --direct" == command
-    assert "/api/send?direct=&schema=CloudEventSchemaV1_0' --data-raw '{" in curl
+    assert "/api/send?schema=CloudEventSchemaV1_0&direct=' --data-raw '{" in curl
     assert "edited in place" in curl
+
+
+async def test_an_edited_text_is_marked(page: Page) -> None:
+    """It is not shown under the name of its sample, also when the dialog is opened again."""
+    text, sample_ = page.get_by_role("textbox", name="Event"), page.get_by_label("Sample")
+    await page.keyboard.press("s")
+    await sample_.select_option("sms-received")
+    await expect(text).to_have_value(re.compile("SMSReceived"))
+    await text.fill("{}")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await page.keyboard.press("s")
+    await expect(sample_.locator("option:checked")).to_have_text("edited: sms-received")
+    await expect(text).to_have_value("{}")
+    await sample_.select_option("sms-received")
+
+    await expect(text).to_have_value(re.compile("SMSReceived"))
+    await expect(sample_.locator("option:checked")).to_have_text("sms-received")
 
 
 async def test_what_cannot_be_sent_is_said(page: Page) -> None:
@@ -236,6 +255,22 @@ async def test_a_stack_that_is_gone_is_said(site: Site, storage: Azurite, tmp_pa
 
     await expect(page.get_by_role("status")).to_have_text("not connected")
     await page.close()
+
+
+async def test_a_missing_library_is_said(site: Site, page: Page) -> None:
+    """Without lit-html the page says how to install it."""
+    await page.route("**/lit-html.js", lambda route: route.fulfill(status=404))
+    await page.goto(site.stack.page)
+
+    await expect(page.get_by_text("npm ci --prefix local")).to_be_visible()
+
+
+async def test_the_header_is_one_line(page: Page) -> None:
+    """Also on a small laptop; and nothing is wider than a phone."""
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    assert await page.evaluate("document.querySelector('header').offsetHeight") < 50
+    await page.set_viewport_size({"width": 400, "height": 800})
+    assert 400 == await page.evaluate("document.documentElement.scrollWidth")
 
 
 async def test_an_events_text_is_text(site: Site, page: Page) -> None:

@@ -42,8 +42,7 @@ function shown() {
 }
 
 async function select(number) {
-  state.selected = number;
-  state.whole = false;
+  Object.assign(state, { selected: number, whole: false });
   remember();
   await load();
   document.querySelector("tr[aria-current]")?.scrollIntoView({ block: "nearest" });
@@ -56,7 +55,8 @@ async function load() {
   try {
     const detail = await one(number);
     const before = detail && await one(earlier(detail)?.number);
-    if (load.turn === turn) Object.assign(state, { detail, before });
+    const isSame = before && (detail.id || detail.event === before.event);
+    if (load.turn === turn) Object.assign(state, { detail, before: isSame ? before : null });
   } catch {
     // the stream says that the stack is gone
   }
@@ -65,7 +65,7 @@ async function load() {
 
 function earlier(detail) {
   return state.deliveries.findLast(({ number, id, source, function: name }) => (
-    number < detail.number && id && id === detail.id && source === detail.source && name === detail.function));
+    number < detail.number && id === detail.id && source === detail.source && name === detail.function));
 }
 
 function follow() {
@@ -109,16 +109,18 @@ async function send(path, event) {
 function sendAgain() {
   if (!state.detail) return;
   const { event, function: name, subscription } = state.detail;
-  const isDirect = name && !subscription;
-  send(isDirect ? `/api/send?function=${name}` : "/api/send", event).catch((error) => alert(error.message));
+  const query = name && !subscription ? `?function=${encodeURIComponent(name)}` : "";
+  send(`/api/send${query}`, event).catch((error) => alert(error.message));
 }
+
+const isNamed = (to) => to !== "grid" && to !== "direct";
 
 function path() {
   const { schema, to } = state.sending;
   const query = new URLSearchParams();
+  if (isNamed(to)) query.set("function", to); // as it is, in no other schema
+  else if (schema) query.set("schema", schema);
   if (to === "direct") query.set("direct", "");
-  else if (to !== "grid") query.set("function", to);
-  if (schema) query.set("schema", schema);
   return `/api/send?${query}`;
 }
 
@@ -151,14 +153,12 @@ const isSample = ({ event, original }) => original && event === original;
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-function asCurl() {
-  return `curl -H 'content-type: application/json' ${quoted(location.origin + path())} --data-raw ${quoted(state.sending.event)}`;
-}
+const asCurl = () => `curl -H 'content-type: application/json' ${quoted(location.origin + path())} --data-raw ${quoted(state.sending.event)}`;
 
 function asCommand() {
   const { schema, to, event, sample } = state.sending;
-  const options = (schema === "CloudEventSchemaV1_0" ? " --cloudevents" : "")
-    + (to === "direct" ? " --direct" : to === "grid" ? "" : ` --function ${to}`);
+  const options = isNamed(to) ? ` --function ${to}`
+    : (schema === "CloudEventSchemaV1_0" ? " --cloudevents" : "") + (to === "direct" ? " --direct" : "");
   if (isSample(state.sending)) return `python -m local send ${sample}${options}`;
   return `printf %s ${quoted(event)} > event.json && python -m local send event.json${options}`;
 }
@@ -329,7 +329,7 @@ function verdict() {
   const changes = old && now && old.document !== now.document ? compare(old.document, now.document) : [];
   return html`
     <div class="verdict ${kind}">
-      <strong>${text}</strong> The event was delivered before at <button @click=${() => select(before.number)}>${time(before.at)}</button>
+      <strong>${text}</strong> Compared with the delivery at <button @click=${() => select(before.number)}>${time(before.at)}</button>
       ${changes.length ? html`<ul>${changes.map((change) => html`<li>${change}</li>`)}</ul>` : nothing}
     </div>`;
 }
@@ -392,10 +392,10 @@ function dialog() {
       <form @submit=${submit}>
         <div class="row">
           <label for="sample">Sample</label><select id="sample" @change=${(event) => pick(event.target.value)}>
-            ${isSample(sending) ? nothing : html`<option value="" .selected=${true}>${sending.sample} (edited)</option>`}
+            ${isSample(sending) ? nothing : html`<option value="" .selected=${true}>edited: ${sending.sample || "event"}</option>`}
             ${(status?.samples ?? []).map((sample) => html`<option value=${sample} .selected=${isSample(sending) && sample === sending.sample}>${sample}</option>`)}
           </select>
-          <label for="schema">Schema</label><select id="schema" @change=${set("schema")}>
+          <label for="schema">Schema</label><select id="schema" ?disabled=${isNamed(sending.to)} @change=${set("schema")}>
             <option value="">as it is</option><option value="EventGridSchema">Event Grid</option>
             <option value="CloudEventSchemaV1_0">CloudEvents 1.0</option>
           </select>
