@@ -15,8 +15,8 @@ from local.azurite import NODE_MODULES
 from local.event_schemas import Schema, converted, is_cloudevent, read_published
 from local.eventgrid import EventGrid
 from local.journal import Broken, Delivery, Journal, TimeScale
+from local.reloading import ReloadingWorker
 from local.sending import ALL_SAMPLES
-from local.worker_process import ReloadingWorker
 
 _LIT = ("lit-html.js", "directive.js", "directive-helpers.js", "directives/repeat.js")
 FOLDER = Path(__file__).parent / "page"

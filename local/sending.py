@@ -43,7 +43,7 @@ async def send(port: int, name: str, text: str, query: Mapping[str, str]) -> lis
             if response.ok:
                 return list(await response.json())
             if response.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
-                raise LocalError(f"{name}: {await response.text()}")
+                raise LocalError(f"{name} ({len(text)} characters): {await response.text()}")
     except aiohttp.ClientError:
         pass
     raise LocalError(

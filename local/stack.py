@@ -16,8 +16,8 @@ from local.eventgrid import EventGrid
 from local.journal import Journal
 from local.page import Page
 from local.project import app_environment
+from local.reloading import ReloadingWorker
 from local.web_server import Report
-from local.worker_process import ReloadingWorker
 from shared.settings import Settings
 
 PROJECT_DIR = Path(__file__).parent.parent

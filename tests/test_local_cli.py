@@ -26,9 +26,9 @@ from local.azurite import Azurite
 from local.errors import LocalError
 from local.journal import Journal
 from local.project import app_environment, snapshot
+from local.reloading import ReloadingWorker
 from local.stack import PROJECT_DIR, Stack
 from local.terminal import coloured
-from local.worker_process import ReloadingWorker
 from shared.settings import Settings
 from tests.events import golden, sample
 from tests.queues import Queues
@@ -40,30 +40,25 @@ import azure.functions as func
 
 app = func.FunctionApp()
 
-@app.function_name("echo")
 @app.event_grid_trigger(arg_name="event")
 async def echo(event: str) -> None:
     print("printed by the app", flush=True)
     with open("received.txt", "w") as file:
         file.write(event)
 
-@app.function_name("fail")
 @app.event_grid_trigger(arg_name="event")
 async def fail(event: str) -> None:
     raise RuntimeError("on purpose")
 
-@app.function_name("leave")
 @app.event_grid_trigger(arg_name="event")
 async def leave(event: str) -> None:
     raise SystemExit(3)
 
-@app.function_name("slow")
 @app.event_grid_trigger(arg_name="event")
 async def slow(event: str) -> None:
     open("started.txt", "w").close()
     await asyncio.sleep(2)
 
-@app.function_name("setting")
 @app.event_grid_trigger(arg_name="event")
 async def setting(event: str) -> None:
     with open("received.txt", "w") as file:
@@ -514,7 +509,7 @@ class TestWorker:
     async def test_edited_code_takes_the_next_event(self, tiny: Tiny) -> None:
         """An event that follows an edit is handled by the new code, without a wait."""
         assert 404 == await tiny.post("renamed")
-        tiny.edit(APP.replace('"echo"', '"renamed"'))
+        tiny.edit(APP.replace("def echo", "def renamed"))
 
         assert [202, 404] == [await tiny.post("renamed"), await tiny.post("echo")]
         await tiny.reported("the code changed: reloaded")
@@ -523,7 +518,7 @@ class TestWorker:
         """An event that the old code has begun with is ended by it."""
         delivery = asyncio.create_task(tiny.post("slow"))
         await until((tiny.folder / "started.txt").exists)
-        tiny.edit(APP.replace('"slow"', '"other"'))
+        tiny.edit(APP.replace("def slow", "def other"))
 
         assert 404 == await tiny.post("slow")
         assert 202 == await delivery
@@ -546,6 +541,7 @@ class TestWorker:
             ("import no_such_module", "No module named 'no_such_module'"),
             ("def broken(:", "SyntaxError"),
             ("raise SystemExit(3)", "SystemExit: 3"),
+            ("def endless():\n    endless()\nendless()", "RecursionError"),
         ],
     )
     async def test_code_that_does_not_load_is_reported(self, tiny: Tiny, mistake: str, reason: str) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from local import host
-from local.host import CurrentApp, Invoker
+from local.host import Invoker
 from local.journal import Journal
 
 ANSWERS = json.loads(Path(__file__).with_name("functions_host_answers.json").read_bytes())
@@ -27,6 +26,7 @@ class FakeApp:
     """The functions that the real host was asked with; `wait` in an event has three wait for each other."""
 
     def __init__(self) -> None:
+        self.loads = True
         self.functions = ("echo", "boom", "mixed")
         self.events: list[str] = []
         self._together = asyncio.Barrier(3)
@@ -72,26 +72,18 @@ class Client:
             return response.status, await response.read(), CIMultiDict(response.headers)
 
 
-@asynccontextmanager
-async def serving(current_app: CurrentApp, app: FakeApp) -> AsyncIterator[Client]:
-    """Serve the endpoint until the context ends."""
-    reports = list[str]()
+@pytest.fixture(name="client")
+async def _client() -> AsyncIterator[Client]:
+    app, reports = FakeApp(), list[str]()
+
+    async def current_app() -> Invoker | None:
+        return app if app.loads else None
+
     async with (
         host.serving(current_app, 0, Journal(reports.append)) as port,
         aiohttp.ClientSession() as session,
     ):
         yield Client(session, f"http://127.0.0.1:{port}", app, reports)
-
-
-@pytest.fixture(name="client")
-async def _client() -> AsyncIterator[Client]:
-    app = FakeApp()
-
-    async def current_app() -> Invoker:
-        return app
-
-    async with serving(current_app, app) as client:
-        yield client
 
 
 def octets(content: dict[str, str]) -> bytes:
@@ -191,14 +183,10 @@ class TestRealHost:
 
         assert (200, {"validationResponse": answer}) == (status, json.loads(text))
 
-    async def test_an_app_that_does_not_load_is_not_found(self) -> None:
+    async def test_an_app_that_does_not_load_is_not_found(self, client: Client) -> None:
         """While the app does not load, every function is an empty 404: no function is indexed."""
-
-        async def no_app() -> None:
-            pass
-
-        async with serving(no_app, FakeApp()) as client:
-            status, body, _ = await client.ask("[{}]")
+        client.app.loads = False
+        status, body, _ = await client.ask("[{}]")
 
         assert (404, b"") == (status, body)
 

@@ -20,8 +20,8 @@ from local import stack as local_stack
 from local.azurite import Azurite
 from local.errors import LocalError
 from local.project import app_environment
+from local.reloading import Worker
 from local.stack import Stack
-from local.worker_process import Worker
 from tests.events import PROJECT
 from tests.test_completeness import DEPLOYED, imports
 from tests.test_end_to_end import (

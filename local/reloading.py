@@ -1,4 +1,4 @@
-"""The host's side of the worker: starts it, hands it events, and replaces it when the app's code changes."""
+"""Starts the worker process, hands it events, and replaces it when the code of the app changes."""
 
 import asyncio
 import json
