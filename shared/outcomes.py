@@ -89,16 +89,18 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return head[:-1] + b"," + msgspec.json.encode(rest)[1:]
 
 
-def _checked(attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
+def _checked(attributes: Mapping[str, Any]) -> Mapping[str, Attribute]:
     """Return extension attributes that follow the rules of CloudEvents. Raises ValueError."""
     for name, value in attributes.items():
         if not 0 < len(name) <= 20 or _NOT_NAME.search(name):
             raise ValueError("the name of an attribute should be 1 to 20 lower-case letters and digits")
         if name in _OWN:
             raise ValueError(f"{name} is an attribute that the app sets: choose another name")
-        is_text = isinstance(value, str) and len(value) <= LONGEST_ATTRIBUTE and not _NOT_TEXT.search(value)
-        is_number = isinstance(value, int) and -(2**31) <= value < 2**31  # a boolean, too
-        if not (is_text or is_number):
+        if isinstance(value, str):
+            is_valid = len(value) <= LONGEST_ATTRIBUTE and not _NOT_TEXT.search(value)
+        else:
+            is_valid = isinstance(value, int) and -(2**31) <= value < 2**31  # a boolean, too
+        if not is_valid:
             raise ValueError(
                 f"{name} should be a boolean, an integer of 32 bits, or a string of at most "
                 f"{LONGEST_ATTRIBUTE} characters without control characters"
