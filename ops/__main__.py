@@ -14,7 +14,6 @@ from ops.terminal import note
 from shared.settings import QUEUE_SETTINGS, Settings, SettingsError, is_name
 
 _URL = re.compile(r"https://[\w.-]+(:\d+)?/?|http://(127\.0\.0\.1|localhost)(:\d+)?/?", re.ASCII)
-_HIDDEN = "Messages that were read are hidden from other readers until the command ends, or for two minutes."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,25 +45,24 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m ops",
         description="Look after the app, in Azure or on this machine. Begin with `check`. The app's settings "
         "are read from the environment: for the local stack, OutcomesStorage=UseDevelopmentStorage=true.",
+        epilog="Messages that were read are hidden from other readers until the command ends.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    group = commands.add_parser(
-        "dead-letters", help="List, show, replay or purge dead letters", epilog=_HIDDEN
-    )
+    group = commands.add_parser("dead-letters", help="List, show, replay or purge dead letters")
     actions = group.add_subparsers(required=True, metavar="COMMAND")
-    filters = ("--id", "--reason", "--function", "--blobs", "--json")
-    for parent, name, run, names in (
-        (commands, "check", check.run, ("--to", "--blobs", "--json")),
-        (actions, "list", dead_letters.list_, (*filters, "--show-data")),
-        (actions, "show", dead_letters.show, ("ID", "--event", "--blobs")),
-        (actions, "replay", dead_letters.replay, ("--yes", *filters, "--to")),
-        (actions, "purge", dead_letters.purge, ("--yes", *filters)),
+    for parent, name, run in (
+        (commands, "check", check.run),
+        (actions, "list", dead_letters.list_),
+        (actions, "show", dead_letters.show),
+        (actions, "replay", dead_letters.replay),
+        (actions, "purge", dead_letters.purge),
     ):
         text = str(run.__doc__)
         command = parent.add_parser(name, help=text.partition(".")[0], description=text, allow_abbrev=False)
         command.set_defaults(run=run, parser=command, id=None, reason=None, function=None)
-        for option in names:
-            command.add_argument(option, **_OPTIONS[option])
+        for option, (commands_with_it, settings) in _OPTIONS.items():
+            if name in commands_with_it.split():
+                command.add_argument(option, **settings)
     return parser
 
 
@@ -78,27 +76,22 @@ def _matching(is_right: Callable[[str], object], expected: str) -> Callable[[str
 
 
 _FLAG = {"action": "store_true"}
-_OPTIONS: Mapping[str, dict[str, Any]] = {
-    "ID": {"type": _matching(bool, "an id"), "help": "an id as listed or its beginning, or the event's id"},
-    "--event": {**_FLAG, "help": "print the original event alone"},
-    "--yes": {**_FLAG, "help": "do it, instead of showing what would be done"},
-    "--id": {"help": "only dead letters of this id, their own or the event's"},
-    "--reason": {"help": "only dead letters of this reason, as listed"},
-    "--function": {"choices": QUEUE_SETTINGS, "help": "only dead letters of this function"},
-    "--json": {**_FLAG, "help": "print JSON documents, one a line, instead of a table"},
-    "--show-data": {**_FLAG, "help": "show ids and types that may be personal data"},
-    "--blobs": {
-        "type": _matching(is_name, "a name of a blob container"),
-        "metavar": "CONTAINER",
-        "help": "Event Grid's own dead letters, in this blob container",
-    },
-    "--to": {
-        "type": _matching(_URL.fullmatch, "https://HOST, or http://127.0.0.1:PORT"),
-        "metavar": "URL",
-        "help": "the app (default: http://127.0.0.1:7071 if storage is on this machine too). Its system key "
-        "eventgrid_extension is read from the environment variable EVENTGRID_KEY",
-    },
+_ID = {"type": _matching(bool, "an id")}
+_BLOBS = {"type": _matching(is_name, "a name of a blob container"), "metavar": "CONTAINER"}
+_TO = {"type": _matching(_URL.fullmatch, "https://HOST, or http://127.0.0.1:PORT"), "metavar": "URL"}
+_OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "ID": ("show", {**_ID, "help": "an id as listed or its beginning, or the event's id"}),
+    "--event": ("show", {**_FLAG, "help": "print the original event alone"}),
+    "--yes": ("replay purge", {**_FLAG, "help": "do it, instead of showing what would be done"}),
+    "--id": ("list replay purge", {"help": "only dead letters of this id, their own or the event's"}),
+    "--reason": ("list replay purge", {"help": "only dead letters of this reason, as listed"}),
+    "--function": ("list replay purge", {"choices": QUEUE_SETTINGS, "help": "only those of this function"}),
+    "--show-data": ("list", {**_FLAG, "help": "show ids and types that may be personal data"}),
+    "--json": ("check list replay purge", {**_FLAG, "help": "print JSON documents, one a line"}),
+    "--blobs": ("check list show replay purge", {**_BLOBS, "help": "Event Grid's own, in this container"}),
+    "--to": ("check replay", {**_TO, "help": "the app, if not here; $EVENTGRID_KEY is its system key"}),
 }
+"""The commands that have an option, and its settings."""
 
 
 if __name__ == "__main__":

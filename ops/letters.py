@@ -24,7 +24,6 @@ from shared.envelope import text_at
 from shared.outcomes import DEAD_LETTER_TYPE
 from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
-from shared.telemetry import harmless_id
 
 LEASE_SECONDS = 2 * POST_SECONDS
 """How long a message that was received is hidden from others."""
@@ -59,10 +58,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = "unreadable"
     function: str = "unknown"
     """The function that refused the event, or that Event Grid could not deliver it to."""
-    event_id: str = harmless_id(None)
-    event_type: str = "unknown"
-    personal: dict[str, str | None] = {}
-    """The event's own id and type. Of the other fields only the document and the event can be personal."""
+    event_id: str | None = None
+    event_type: str | None = None
 
 
 def in_queue(storage: Storage) -> Generator[Letter]:
@@ -183,7 +180,7 @@ def _read(document: bytes, oversize: ContainerClient | None = None) -> dict[str,
         text = event if isinstance(event, str) else json.dumps(event)
     except (*_UNREADABLE, ResourceNotFoundError):
         return fields
-    event_id, event_type = text_at(event, "id"), text_at(event, "eventType", "type")
+    event_type = text_at(event, "eventType", "type")
     payload = PAYLOADS.get(event_type or "")
     family = payload.family if payload else None
     known = function if str(function) in QUEUE_SETTINGS else None
@@ -192,7 +189,6 @@ def _read(document: bytes, oversize: ContainerClient | None = None) -> dict[str,
         "target": family or known,
         "reason": reason if re.fullmatch(r"[A-Za-z_]{1,60}", str(reason)) else "unusual",
         "function": known or family or "unknown",
-        "event_id": harmless_id(event_id),
-        "event_type": event_type if payload else "unknown",
-        "personal": {"event_id": event_id, "event_type": event_type},
+        "event_id": text_at(event, "id"),
+        "event_type": event_type,
     }

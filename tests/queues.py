@@ -59,6 +59,18 @@ class Queues:
             except ResourceNotFoundError:
                 return []
 
+    def depth(self, queue: str) -> int:
+        """Return how many messages a queue has, hidden ones too."""
+        with self._client(queue) as client:
+            return client.get_queue_properties().approximate_message_count or 0
+
+    def oversize(self, outcome_type: str) -> list[str]:
+        """Return the names of the large documents of a type."""
+        with ContainerClient.from_connection_string(
+            self._connection_string, self._oversize_container
+        ) as oversize:
+            return list(oversize.list_blob_names(name_starts_with=f"{outcome_type}/"))
+
     def clear(self) -> None:
         """Empty all queues and the container. Raises ValueError if the account is not Azurite's."""
         account = self._client(self._dead_letter_queue).account_name
