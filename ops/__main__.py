@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ops import check, dead_letters
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["no_proxy"] = f"{elsewhere},127.0.0.1,localhost"
     try:
         with Storage(Settings.from_environ(os.environ)) as storage:
-            code: int = options.run(storage, options)
+            code: int = options.run(storage, options) or 0
         sys.stdout.flush()
     except (OpsError, SettingsError) as error:
         note(f"error: {error}")
@@ -66,19 +67,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _matching(is_right: Callable[[str], object], expected: str) -> Callable[[str], str]:
-    def checked(text: str) -> str:
-        if is_right(text.strip()):
-            return text.strip()
+def _checked(is_right: Callable[[str], object], expected: str, text: str) -> str:
+    if not is_right(text):
         raise argparse.ArgumentTypeError(f"should be {expected}")
+    return text
 
-    return checked
 
-
+_ID = {"type": partial(_checked, bool, "an id")}
 _FLAG = {"action": "store_true"}
-_ID = {"type": _matching(bool, "an id")}
-_BLOBS = {"type": _matching(is_name, "a name of a blob container"), "metavar": "CONTAINER"}
-_TO = {"type": _matching(_URL.fullmatch, "https://HOST, or http://127.0.0.1:PORT"), "metavar": "URL"}
+_BLOBS = {"type": partial(_checked, is_name, "a name of a blob container"), "metavar": "CONTAINER"}
+_TO = {"type": partial(_checked, _URL.fullmatch, "https://HOST, or http://127.0.0.1:PORT"), "metavar": "URL"}
 _OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "ID": ("show", {**_ID, "help": "an id as listed or its beginning, or the event's id"}),
     "--event": ("show", {**_FLAG, "help": "print the original event alone"}),
@@ -91,7 +89,6 @@ _OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "--blobs": ("check list show replay purge", {**_BLOBS, "help": "Event Grid's own, in this container"}),
     "--to": ("check replay", {**_TO, "help": "the app, if not here; $EVENTGRID_KEY is its system key"}),
 }
-"""The commands that have an option, and its settings."""
 
 
 if __name__ == "__main__":

@@ -1,37 +1,30 @@
 """The command `check`: whether storage and the app are there, and what waits in the queues."""
 
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
 from ops import terminal
-from ops.connections import Endpoint, OpsError, Storage
+from ops.connections import IF_UNCHANGED, Endpoint, OpsError, Storage
 from ops.letters import in_blobs
-
-type Probes = dict[str, Callable[[], object]]
-"""What is checked, and functions that raise what is wrong. They may return what else is to be shown."""
 
 
 def run(storage: Storage, options: Namespace) -> int:
-    """Check storage, permissions, queues and the app's endpoint.
-
-    Each failure comes with its cure. Nothing is changed. The exit code is 1 if a check failed.
-    """
+    """Check storage, permissions, queues and the app. Nothing is changed. A failure comes with its cure."""
     names = storage.settings.queues
-    app: Probes = {f"function {name}": partial(_function, storage, options.to, name) for name in names}
+    app = {f"function {name}": partial(_function, storage, options.to, name) for name in names}
     rows = [*_rows(storage, _storage(storage, options.blobs)), *_rows(storage, app)]
     terminal.show(rows, as_json=options.json)
     return int(any(row["result"] == "failed" for row in rows))
 
 
-def _rows(storage: Storage, probes: Probes) -> Iterator[terminal.Row]:
+def _rows(storage: Storage, probes: Mapping[str, Callable[[], object]]) -> Iterator[dict[str, Any]]:
     """Try one probe after the other, until a failure repeats: the others would only take its time again."""
     last = None
     for name, probe in probes.items():
@@ -51,9 +44,9 @@ def _rows(storage: Storage, probes: Probes) -> Iterator[terminal.Row]:
         yield row
 
 
-def _storage(storage: Storage, blobs: str | None) -> Probes:
+def _storage(storage: Storage, blobs: str | None) -> dict[str, Callable[[], object]]:
     queue, oversize, nobody = storage.dead_letters, storage.oversize, str(UUID(int=0))
-    probes: Probes = {"storage": oversize.exists}
+    probes: dict[str, Callable[[], object]] = {"storage": oversize.exists}
     for name in storage.settings.queues.values():
         probes[f"queue {name}"] = partial(_queue, storage.queues.get_queue_client(name))
     probes[f"dead letters in {queue.queue_name}"] = partial(_queue, queue)
@@ -67,7 +60,7 @@ def _storage(storage: Storage, blobs: str | None) -> Probes:
     }
     if storage.has_key:  # the app's own key, so its permissions can be checked too
         nowhere = storage.queues.get_queue_client(f"check-{uuid4()}")
-        never = {"overwrite": True, "etag": '"0x0"', "match_condition": MatchConditions.IfNotModified}
+        never = {"overwrite": True, "etag": '"0x0"', **IF_UNCHANGED}
         probes |= {
             "permission to add messages": partial(_permitted, nowhere.send_message, "check"),
             "permission to write blobs": partial(_permitted, oversize.upload_blob, "check", b"", **never),

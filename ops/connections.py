@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceNotFoundError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
@@ -14,15 +15,10 @@ from azure.storage.queue import QueueServiceClient
 from shared.refusals import describe
 from shared.settings import ConnectionStringStorage, IdentityStorage, Settings
 
-POST_SECONDS = 60
-"""Seconds that the app may take to answer: a delivery's 25, and those of its start."""
+POST_SECONDS = 60  # that the app may take to answer: a delivery's 25, and those of its start
+IF_UNCHANGED: dict[str, Any] = {"match_condition": MatchConditions.IfNotModified}
 
-_LIMITS: dict[str, Any] = {
-    "retry_total": 2,
-    "initial_backoff": 1,
-    "connection_timeout": 5,
-    "read_timeout": 20,
-}
+_WAITS: dict[str, Any] = {"retry_total": 2, "initial_backoff": 1, "connection_timeout": 5, "read_timeout": 20}
 _ROLES = "Storage Queue Data Contributor and Storage Blob Data Contributor"
 _KEY = "EVENTGRID_KEY should be the system key eventgrid_extension"
 
@@ -40,14 +36,14 @@ class Storage(AbstractContextManager["Storage"]):
         try:
             match settings.storage:
                 case ConnectionStringStorage(text):
-                    self.queues = QueueServiceClient.from_connection_string(text, **_LIMITS)
-                    self.blobs = BlobServiceClient.from_connection_string(text, **_LIMITS)
+                    self.queues = QueueServiceClient.from_connection_string(text, **_WAITS)
+                    self.blobs = BlobServiceClient.from_connection_string(text, **_WAITS)
                 case IdentityStorage() as identity:
                     from azure.identity import DefaultAzureCredential
 
                     login = DefaultAzureCredential(managed_identity_client_id=identity.client_id)
-                    self.queues = QueueServiceClient(identity.queue_service_uri, login, **_LIMITS)
-                    self.blobs = BlobServiceClient(identity.require_blob_service_uri(), login, **_LIMITS)
+                    self.queues = QueueServiceClient(identity.queue_service_uri, login, **_WAITS)
+                    self.blobs = BlobServiceClient(identity.require_blob_service_uri(), login, **_WAITS)
         except ValueError as error:
             raise OpsError(f"OutcomesStorage is wrong: {error}") from None
         self.has_key = isinstance(settings.storage, ConnectionStringStorage)

@@ -6,15 +6,12 @@ from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
-from operator import attrgetter
 
-from azure.core import MatchConditions
 from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 
 from ops import terminal
-from ops.connections import Endpoint, OpsError, Storage
+from ops.connections import IF_UNCHANGED, Endpoint, OpsError, Storage
 from ops.letters import Letter, in_blobs, in_queue
-from ops.terminal import note
 from shared.payloads import PAYLOADS
 from shared.telemetry import harmless_id
 
@@ -22,18 +19,17 @@ _COLUMNS = ("id", "reason", "function", "event_id", "event_type", "since")
 _DONE = ("accepted", "purged")
 
 
-def list_(storage: Storage, options: Namespace) -> int:
+def list_(storage: Storage, options: Namespace) -> None:
     """List dead letters, the oldest first."""
-    found = sorted(_chosen(storage, options), key=attrgetter("since"))
+    found = sorted(_chosen(storage, options), key=lambda letter: letter.since)
     rows = [{name: getattr(letter, name) for name in _COLUMNS} for letter in found]
     for row in [] if options.show_data else rows:  # an event made by hand can have anything in them
         row["event_id"] = harmless_id(row["event_id"])
         row["event_type"] = row["event_type"] if row["event_type"] in PAYLOADS else "unknown"
     terminal.show(rows, as_json=options.json)
-    return 0
 
 
-def show(storage: Storage, options: Namespace) -> int:
+def show(storage: Storage, options: Namespace) -> None:
     """Print one dead letter, with the personal data in it."""
     letters = _chosen(storage, options)
     found = [each for each in letters if each.id.startswith(options.ID) or each.event_id == options.ID]
@@ -47,21 +43,14 @@ def show(storage: Storage, options: Namespace) -> int:
         text = json.dumps(json.loads(text), indent=2)
     is_exact = options.event and not sys.stdout.isatty()
     print(text if is_exact else "\n".join(map(terminal.printable, text.split("\n"))))
-    return 0
 
 
 def replay(storage: Storage, options: Namespace) -> int:
-    """Post the events to the app again, each to the function of its type, one after the other.
-
-    A dead letter is removed once the app has accepted its event. An event that the app refuses again has a
-    new dead letter by then.
-    """
+    """Post the events again, each to the function of its type. What the app has accepted is removed."""
 
     def post(letter: Letter) -> str:
-        if letter.event is None:
-            return "left: it holds no event"
-        if letter.target is None:
-            return "left: no function takes it"
+        if letter.event is None or letter.target is None:
+            return "left: no function takes it" if letter.event else "left: it holds no event"
         if not options.yes:
             return f"would be posted to {app.url} and removed"
         if app.post("Notification", letter.target, letter.event, 202, 400, 413, 500) != 202:
@@ -95,8 +84,7 @@ def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str]) ->
             for letter in letters:
                 if letter.may_be_new and (letter.event, letter.function) in accepted:
                     continue  # it was refused again
-                result = [act(letter), letter.reason, letter.function]
-                results.append(result)
+                results.append(result := [act(letter), letter.reason, letter.function])
                 if result[0].startswith("accepted"):
                     accepted[letter.event, letter.target].append(result)
                 if result[0] in _DONE and letter.blob:
@@ -108,20 +96,18 @@ def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str]) ->
         if unneeded and storage.count() <= len(left):  # no other message may refer to them
             for name, etag in unneeded - {letter.blob for letter in left}:
                 with suppress(ResourceNotFoundError, ResourceModifiedError):  # it was written again since
-                    storage.oversize.delete_blob(
-                        name, etag=etag, match_condition=MatchConditions.IfNotModified
-                    )
+                    storage.oversize.delete_blob(name, etag=etag, **IF_UNCHANGED)
             unneeded.clear()
     finally:
-        rows: list[terminal.Row] = [
+        rows = [
             {"count": count, "result": result, "reason": reason, "function": function}
             for (result, reason, function), count in sorted(Counter(map(tuple, results)).items())
         ]
         terminal.show(rows, as_json=options.json)
         if unneeded:
-            note(f"{len(unneeded)} blobs of removed dead letters are left")
+            terminal.note(f"{len(unneeded)} blobs of removed dead letters are left")
     if not options.yes:
-        note("nothing was changed: --yes does it")
+        terminal.note("nothing was changed: --yes does it")
     return int(options.yes and any(row["result"] not in _DONE for row in rows))
 
 
@@ -140,10 +126,10 @@ def _chosen(storage: Storage, options: Namespace) -> Generator[Letter]:
                 chosen += 1
                 yield letter
             if read % 50 == 0:
-                note(f"{read} of about {total or read} dead letters")
+                terminal.note(f"{read} of about {total or read} dead letters")
     if read < total:
-        note(f"about {total - read} more are hidden, by another command or by one that was killed")
+        terminal.note(f"about {total - read} more are hidden, by another command or by one that was killed")
     if not read:
-        note("no dead letters")
+        terminal.note("no dead letters")
     elif not chosen:
         raise OpsError(f"none of {read} dead letters matches the options")

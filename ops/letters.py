@@ -8,25 +8,22 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
-from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, ContainerClient
 from azure.storage.queue import QueueClient
 
 from examples.consumer.reading import blob_name
-from ops.connections import POST_SECONDS, OpsError, Storage
+from ops.connections import IF_UNCHANGED, POST_SECONDS, OpsError, Storage
 from ops.terminal import note
 from shared.envelope import text_at
 from shared.outcomes import DEAD_LETTER_TYPE
 from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
 
-LEASE_SECONDS = 2 * POST_SECONDS
-"""How long a message that was received is hidden from others."""
+LEASE_SECONDS = 2 * POST_SECONDS  # for which a message that was received is hidden from others
 
 _UNREADABLE = (ValueError, RecursionError, TypeError, LookupError, AttributeError)
 """What reading raises for a text that is not JSON, is nested too deeply or is no dead letter."""
@@ -63,10 +60,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def in_queue(storage: Storage) -> Generator[Letter]:
-    """Receive the messages of the app's dead-letter queue that are there at the beginning, one at a time.
-
-    They stay hidden from other readers. However this ends, what was not removed is visible again.
-    """
+    """Receive the queue's messages, one at a time. However it ends, what was not removed is visible again."""
     queue, began, repeated = storage.dead_letters, None, 0
     receipts: dict[str, str] = {}
     message: Any  # the SDK's types would have its attributes optional
@@ -77,8 +71,7 @@ def in_queue(storage: Storage) -> Generator[Letter]:
             if repeated > len(receipts):
                 break
             receipts[message.id] = message.pop_receipt
-            # Storage tells the time in whole seconds.
-            began = began or message.next_visible_on - timedelta(seconds=LEASE_SECONDS)
+            began = began or message.next_visible_on - timedelta(seconds=LEASE_SECONDS)  # in whole seconds
             if repeated or message.inserted_on > began:
                 continue
             document = message.content.encode()
@@ -114,16 +107,10 @@ def _delete(queue: QueueClient, message_id: str, receipts: dict[str, str]) -> bo
 
 
 def in_blobs(storage: Storage, container: str) -> Generator[Letter]:
-    """Read the events in Event Grid's blobs. Raises OpsError if there is no such container.
-
-    A removed event is taken out of its blob, the last one with the blob.
-    """
+    """Read the events in Event Grid's blobs. To remove one is to write its blob anew, or to delete it."""
     client = storage.blobs.get_container_client(container)
     if not client.exists():
-        raise OpsError(
-            f"there is no blob container {container}. If an event subscription names it, Event Grid drops "
-            "the events that it cannot deliver."
-        )
+        raise OpsError(f"there is no blob container {container}: Event Grid drops what it should store there")
     for name in filter(_EVENT_GRID_NAME.fullmatch, client.list_blob_names()):
         with suppress(ResourceNotFoundError):  # removed by another reader since it was listed
             yield from _in_blob(client.get_blob_client(name))
@@ -136,7 +123,7 @@ def _in_blob(blob: BlobClient) -> Generator[Letter]:
         events = [bytes(event) for event in msgspec.json.decode(content, type=list[msgspec.Raw])]
     except _UNREADABLE:
         events = [content]
-    etag, unchanged = download.properties.etag, MatchConditions.IfNotModified
+    etag = download.properties.etag
 
     def remove(event: bytes) -> bool:
         nonlocal etag, events
@@ -145,21 +132,19 @@ def _in_blob(blob: BlobClient) -> Generator[Letter]:
         document = b"[" + b",".join(rest) + b"]"
         try:
             if rest:
-                etag = blob.upload_blob(document, overwrite=True, etag=etag, match_condition=unchanged)[
-                    "etag"
-                ]
+                written = blob.upload_blob(document, overwrite=True, etag=etag, **IF_UNCHANGED)
+                etag = written["etag"]
             else:
-                blob.delete_blob(etag=etag, match_condition=unchanged)
+                blob.delete_blob(etag=etag, **IF_UNCHANGED)
         except (ResourceModifiedError, ResourceNotFoundError):
             return False
         events = rest
         return True
 
-    stem, since = PurePosixPath(blob.blob_name).stem, download.properties.last_modified
+    since = download.properties.last_modified
     for event in events:
-        # An event's place changes when others are removed, its digest does not.
-        letter_id = f"{stem}-{hashlib.sha256(event).hexdigest()[:8]}"
-        yield Letter(id=letter_id, since=since, remove=partial(remove, event), **_read(event))
+        digest = hashlib.sha256(event).hexdigest()[:32]
+        yield Letter(id=digest, since=since, remove=partial(remove, event), **_read(event))
 
 
 def _read(document: bytes, oversize: ContainerClient | None = None) -> dict[str, Any]:
@@ -181,8 +166,7 @@ def _read(document: bytes, oversize: ContainerClient | None = None) -> dict[str,
     except (*_UNREADABLE, ResourceNotFoundError):
         return fields
     event_type = text_at(event, "eventType", "type")
-    payload = PAYLOADS.get(event_type or "")
-    family = payload.family if payload else None
+    family = getattr(PAYLOADS.get(event_type or ""), "family", None)
     known = function if str(function) in QUEUE_SETTINGS else None
     return fields | {
         "event": text.encode(errors="backslashreplace").decode(),

@@ -5,8 +5,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-type Row = Mapping[str, str | int | datetime | None]
-
 
 def note(text: str) -> None:
     """Print what is no result, at once."""
@@ -18,7 +16,7 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
-def show(rows: Sequence[Row], *, as_json: bool) -> None:
+def show(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     """Print rows that have the same keys."""
     if as_json:
         lines = [json.dumps(row, default=datetime.isoformat) for row in rows]
@@ -31,7 +29,7 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
         print(line)
 
 
-def _cell(value: str | int | datetime | None) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, datetime):
         seconds = max(0, int((datetime.now(UTC) - value).total_seconds()))
         units = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))

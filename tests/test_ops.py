@@ -72,10 +72,8 @@ class Result(NamedTuple):
     @property
     def counts(self) -> tuple[int, dict[str, int]]:
         """The exit code, and how many dead letters had which result."""
-        found: Counter[str] = Counter()
-        for row in self.rows:
-            found[row["result"]] += row["count"]
-        return self.code, dict(found)
+        counts = (Counter({row["result"]: row["count"]}) for row in self.rows)
+        return self.code, dict(sum(counts, Counter[str]()))
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def ops(
     """Return the tool with the local stack."""
     monkeypatch.setenv("OutcomesStorage", stack.connection_string)
     monkeypatch.setenv("no_proxy", "")
-    monkeypatch.setitem(connections._LIMITS, "retry_total", 0)
+    monkeypatch.setitem(connections._WAITS, "retry_total", 0)
     return Ops(stack, stack_queues, monkeypatch, capsys)
 
 
