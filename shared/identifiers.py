@@ -86,7 +86,6 @@ _PREFIXES = {cloud: prefix for prefix, cloud in _CLOUDS.items()}
 def _raw_id(kind: str, member: dict[str, Any]) -> str:
     """Return the raw id that a member implies, or an empty string for a cloud that is not known."""
     own_id: str = member[_OWN_IDS[kind]]
-    prefix = _PREFIXES.get(member.get("cloud") or "public")
     match kind:
         case "communicationUser":
             return own_id
@@ -94,12 +93,10 @@ def _raw_id(kind: str, member: dict[str, Any]) -> str:
             return f"4:{own_id}"
         case "microsoftTeamsUser" if member.get("isAnonymous"):
             return f"8:teamsvisitor:{own_id}"
-        case "microsoftTeamsUser" if prefix:
-            return f"8:{prefix}:{own_id}"
-        case "microsoftTeamsApp" if prefix:
-            return f"28:{prefix}:{own_id}"
-        case _:
-            return ""
+    # Only now: in a member without this field the key may hold anything.
+    prefix = _PREFIXES.get(member.get("cloud") or "public")
+    scope = "8" if kind == "microsoftTeamsUser" else "28"
+    return f"{scope}:{prefix}:{own_id}" if prefix else ""
 
 
 def _member(raw_id: str) -> tuple[str, dict[str, Any]]:

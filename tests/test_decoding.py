@@ -192,6 +192,11 @@ def test_an_identifier_that_says_something_but_names_nobody_is_kept() -> None:
         ),
         ({"rawId": "4:+1", "PhoneNumber": "+2"}, {"unreadable": {"PhoneNumber": "+2"}}),
         (
+            {"rawId": "4:+1", "phoneNumber": {"value": "", "carrier": "c"}},
+            {"unreadable": {"phoneNumber": {"value": "", "carrier": "c"}}},
+        ),
+        ({"rawId": "4:+1", "phoneNumber": {"value": ""}}, {}),
+        (
             {"phoneNumber": {"value": "+1"}, "microsoftTeamsUser": {"userId": "u"}},
             {"unreadable": {"microsoftTeamsUser": {"userId": "u"}}},
         ),
@@ -236,6 +241,13 @@ def test_a_teams_user_of_an_unknown_cloud_has_no_raw_id() -> None:
     """No raw id is made up, because it would not be the same as in other events."""
     sender = {"microsoftTeamsUser": {"userId": "u", "cloud": "newCloud"}}
     assert "missing" in refusal_of(greeting(sender=sender))
+
+
+def test_a_key_of_another_kind_of_identifier_may_hold_anything() -> None:
+    """Only Teams users and apps have a cloud. In a phone number the key is unknown, and is kept."""
+    phone = {"value": "+1", "cloud": {"region": "eu"}, "isAnonymous": []}
+    event = event_from(greeting(sender={"phoneNumber": phone}), Greeted)
+    assert ("4:+1", phone) == (event.data.sender.raw_id, event.ga_data["sender"]["phoneNumber"])
 
 
 def test_an_anonymous_teams_user_with_an_empty_id_names_nobody() -> None:
