@@ -110,8 +110,8 @@ _SECONDS = ("-1|[1-9][0-9]{0,8}", "a number of seconds above 0, or -1 for no exp
 _ACCOUNT = ("[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")
 _CREDENTIAL = ("(?i)managedidentity", "managedidentity, or absent for a developer's own login")
 _SOURCES = (
-    r"(?i)(\s*(/subscriptions/[^/\s]+/resourcegroups/[^/\s]+"
-    r"/providers/microsoft\.communication/communicationservices/[^/;,\s]+/*)?\s*(,|$))*",
+    r"(?i)(\s*(/subscriptions/[^/,\s]+/resourcegroups/[^/,\s]+"
+    r"/providers/microsoft\.communication/communicationservices/[^/;,\s]+/*\s*)?(,|$))*",
     "resource ids of Communication Services, separated by commas: "
     "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Communication/CommunicationServices/NAME",
 )

@@ -122,6 +122,8 @@ def test_sources_are_compared_without_regard_to_case() -> None:
         ("OUTCOME_TTL_SECONDS", "00"),
         ("OUTCOME_TTL_SECONDS", "a week"),
         ("ACS_SOURCES", "contoso-acs"),
+        ("ACS_SOURCES", f"/subscriptions/a,b/resourceGroups/b{ACS}/c"),
+        ("ACS_SOURCES", f"/subscriptions/a/resourceGroups/b,c{ACS}/c"),
         ("ACS_SOURCES", f"/subscriptions/a/resourceGroups/b{ACS}/c;"),
         ("ACS_SOURCES", "/subscriptions/a/resourceGroups/b/providers/Microsoft.EventGrid/systemTopics/c"),
         ("ACS_SOURCES", f"/subscriptions/a/resourceGroups/b{ACS}/c;/subscriptions/d/resourceGroups/e{ACS}/f"),
