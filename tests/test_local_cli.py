@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -66,7 +67,8 @@ async def setting(event: str) -> None:
 """
 
 
-DEAD_PROXY = {"http_proxy": "http://127.0.0.1:1", "no_proxy": "", "NO_PROXY": ""}
+DEAD_PROXY = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:1")
+DEAD_PROXY |= dict.fromkeys(("no_proxy", "NO_PROXY"), "")
 """The environment of a machine with a proxy, which knows nothing of what runs on the machine."""
 
 OTHER = {"eventType": "Other", "id": "1", "subject": "", "eventTime": "2026-03-02T09:00:00Z"}
@@ -262,12 +264,15 @@ def up(*arguments: str) -> Iterator[Up]:
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
+        deadline = threading.Timer(120, process.kill)
+        deadline.start()
         try:
             running = Up(process, first)
             running.read_until("ready ")
             running.children = frozenset(pid for pid, parent in processes() if parent == process.pid)
             yield running
         finally:
+            deadline.cancel()
             process.terminate()
 
 
