@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cache, partial
 from types import NoneType, UnionType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec.structs import fields
@@ -175,8 +175,9 @@ def _bare(hint: Any) -> Any:
     match get_args(hint):
         case (inner, Formerly()):
             return _bare(inner)
-        case (inner, nothing) if isinstance(hint, UnionType) and nothing is NoneType:
-            return inner
+        case members if get_origin(hint) in (Union, UnionType):
+            inner, *more = (member for member in members if member is not NoneType)
+            return hint if more else inner
     return hint
 
 

@@ -2,13 +2,13 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Optional
 
 import pytest
 
 from shared.decoding import UNREADABLE, Event, decode
 from shared.envelope import DecodeError, Reason, parse_envelope
-from shared.model import Payload
+from shared.model import GaObject, Payload
 from shared.payloads import PAYLOADS
 from shared.payloads.chat_message import ChatMessageReceived
 from shared.payloads.chat_thread import ChatThreadCreated
@@ -269,6 +269,19 @@ def test_the_raw_id_of_the_ga_spelling_wins_wherever_it_stands() -> None:
     for sender in ({"rawId": "4:+1", "RawId": "4:+2"}, {"RawId": "4:+2", "rawId": "4:+1"}):
         event = event_from(greeting(sender=sender), Greeted)
         assert ("4:+1", {"RawId": "4:+2"}) == (event.data.sender.raw_id, event.data.sender.unreadable)
+
+
+def test_a_field_may_be_declared_as_optional_in_any_form() -> None:
+    """The forms are equal to Python. An object is read as one, whichever form comes first."""
+
+    class Card(GaObject, frozen=True, kw_only=True):
+        sent: None | datetime = None  # noqa: RUF036
+
+    class Parcel(Greeted, frozen=True, kw_only=True):
+        card: Optional[Card] = None  # noqa: UP045 - as a user may write it
+
+    event = event_from(greeting(card={"Sent": "2026-03-02T10:15:32+01:00"}), Parcel)
+    assert {"sent": "2026-03-02T09:15:32Z"} == event.ga_data["card"]
 
 
 def test_members_become_participants() -> None:
