@@ -121,7 +121,7 @@ class _ObjectReader:
         for name in self._required:
             if name not in completed:
                 raise errors.get(name) or invalid("A required field is missing", (path, name))
-        unreadable = _saying_more(unused, completed) if unused else {}
+        unreadable = _unused_values(unused, completed) if unused else {}
         if UNREADABLE in rest:
             unreadable[UNREADABLE] = rest[UNREADABLE]
         if unreadable:
@@ -129,10 +129,10 @@ class _ObjectReader:
         return completed | dict(sorted(rest.items())) if rest else completed
 
 
-def _saying_more(unused: list[tuple[str, str, Any]], ga: dict[str, Any]) -> dict[str, Any]:
-    """Return what was not used and says more than its field says now, under its own keys."""
-    said = {name: _scalars(ga.get(name)) for name in {name for name, _, _ in unused}}
-    return {key: item for name, key, item in unused if not _scalars(item) <= said[name]}
+def _unused_values(unused: list[tuple[str, str, Any]], ga: dict[str, Any]) -> dict[str, Any]:
+    """Return the unused values that contain more than their field does now, under their own keys."""
+    used = {name: _scalars(ga.get(name)) for name in {name for name, _, _ in unused}}
+    return {key: item for name, key, item in unused if not _scalars(item) <= used[name]}
 
 
 def _scalars(value: Any) -> set[str]:

@@ -30,7 +30,7 @@ class Reason(StrEnum):
 
 
 class DecodeError(Exception):
-    """An event that no retry can cure. `detail` names a JSON path and never holds a value of the event."""
+    """Raised for an event that no retry can fix. `detail` has a JSON path, and no value of the event."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

@@ -59,7 +59,7 @@ class EventFamily:
             if payload_type in self.handlers:
                 raise ValueError(f"{name} has a handler already")
             if not inspect.iscoroutinefunction(handler):
-                raise ValueError(f"{getattr(handler, '__name__', handler)}, a handler, is not `async def`")
+                raise ValueError(f"The handler {getattr(handler, '__name__', handler)} is not `async def`")
             self.handlers[payload_type] = handler
             return handler
 
@@ -95,7 +95,7 @@ class EventFamily:
                 except DecodeError as error:
                     outcomes = [dead_letter(text, document, function=self.name, error=error)]
                     queue, reason = settings.dead_letter_queue, error.reason
-                    # A handler's words stay in the dead letter: they may quote the event.
+                    # A handler's text stays in the dead letter: it may quote the event.
                     detail = None if reason is Reason.REJECTED else error.detail
                 if outcomes:
                     sink_start = perf_counter()
@@ -144,7 +144,7 @@ class EventFamily:
             if words is not None:
                 raise DecodeError(Reason.REJECTED, words) from None
             if isinstance(error, DecodeError | SettingsError | SinkError | DeliveryError):
-                raise DeliveryError(_describe(error)) from None  # for its words are the handler's
+                raise DeliveryError(_describe(error)) from None  # its text is the handler's
             raise
         if outcomes is None:
             return []

@@ -18,11 +18,11 @@ FAILURE_SECONDS = 5.0
 
 
 class TokenError(Exception):
-    """There is no token; says what to look at. Not an AzureError: azure-core would try those again."""
+    """Raised without a token. Says what to look at. Not an AzureError, which azure-core would retry."""
 
 
 class Identity(AsyncTokenCredential, AsyncSupportsTokenInfo):
-    """The credential for storage. Keeps the last token, and returns it if a new one cannot be had."""
+    """The credential for storage. If it cannot get a new token, it returns the last one."""
 
     def __init__(self, storage: IdentityStorage) -> None:
         # Imported only when used: it takes longer than all else in a cold start.

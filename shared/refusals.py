@@ -1,4 +1,4 @@
-"""What is wrong when storage does not take an outcome, and what to do about it."""
+"""Describes why storage did not accept an outcome, and what to do."""
 
 from collections.abc import Mapping
 
@@ -37,7 +37,7 @@ def advice(code: str) -> str:
 
 
 def describe(error: AzureError | TimeoutError | TokenError, storage: Storage) -> str:
-    """Return what is wrong and what to do, in sentences without anything of the request."""
+    """Return what is wrong and what to do, without any part of the request."""
     if isinstance(error, TokenError):
         return str(error)
     if isinstance(error, TimeoutError):

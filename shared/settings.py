@@ -17,7 +17,7 @@ QUEUE_SETTINGS: Mapping[str, tuple[str, str]] = {
 
 
 class SettingsError(Exception):
-    """An app setting that is missing or wrong; names the key and what it should look like, not its value."""
+    """Raised for a missing or wrong app setting. Names the setting and the expected form, never the value."""
 
 
 class IdentityStorage(Struct, frozen=True):
@@ -63,7 +63,7 @@ class Settings(Struct, frozen=True):
     outcome_ttl_seconds: int
     """-1 never expires. Dead letters never expire."""
     acs_sources: frozenset[str]
-    """Lower-case ACS resource ids; empty trusts any."""
+    """Lower-case ACS resource ids. If there are none, every source is trusted."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -88,18 +88,18 @@ class Settings(Struct, frozen=True):
         return next(families, "DEAD_LETTER_QUEUE")
 
     def trusts(self, source: str) -> bool:
-        """Tell whether events of this ACS resource are accepted; resource ids are case-insensitive."""
+        """Return whether events of this ACS resource are accepted. Resource ids are case-insensitive."""
         return not self.acs_sources or _resource_id(source) in self.acs_sources
 
 
 @cache
 def get_settings() -> Settings:
-    """Return the settings of this process; a wrong one is read again on the next call."""
+    """Return the settings of this process. If one is wrong, the next call reads them again."""
     return Settings.from_environ(os.environ)
 
 
 type _Rule = tuple[str, str]
-"""A pattern that a setting has to match, and the words for it."""
+"""A pattern that a setting has to match, and its description in an error."""
 
 _ANY = ("(?s).*", "")
 _NAME = "[a-z0-9]+(-[a-z0-9]+)*"
@@ -127,7 +127,7 @@ def _text(environ: Mapping[str, str], key: str, default: str = "", rule: _Rule =
             "variables), and give the app's identity access to what it refers to."
         )
     if text.startswith(("'", '"')) or text.endswith(("'", '"')):
-        raise SettingsError(f"{key} has quotation marks round its value: remove them.")
+        raise SettingsError(f"{key} has quotation marks around its value: remove them.")
     pattern, should_be = rule
     if text and not re.fullmatch(pattern, text):
         raise SettingsError(f"{key} should be {should_be}.")
@@ -135,7 +135,7 @@ def _text(environ: Mapping[str, str], key: str, default: str = "", rule: _Rule =
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a queue or a container may be called so."""
+    """Return whether a queue or a container can have this name."""
     return re.fullmatch(_CONTAINER[0], text) is not None
 
 
@@ -165,7 +165,7 @@ def _service_uri(environ: Mapping[str, str], service: str) -> str:
 
 
 _AZURITE = "UseDevelopmentStorage=true"
-"""What the SDK understands, in this casing alone."""
+"""The connection string of Azurite, in the only casing that the SDK understands."""
 
 
 def _connection_string(text: str) -> str:
@@ -181,7 +181,7 @@ def _connection_string(text: str) -> str:
         or not re.fullmatch(r"[A-Za-z0-9-]{1,63}", values.get("accountname", "a"))
     ):
         raise SettingsError(
-            f"OutcomesStorage is no storage connection string: it should be {_AZURITE}, or look like "
+            f"OutcomesStorage is not a storage connection string: it should be {_AZURITE}, or look like "
             "DefaultEndpointsProtocol=https;AccountName=NAME;AccountKey=KEY;EndpointSuffix=core.windows.net."
         )
     return ";".join("=".join(part) for part in parts)

@@ -1,4 +1,4 @@
-"""Writes outcomes to Azure Storage queues; those too large for a message go to a blob first (claim check)."""
+"""Writes outcomes to Azure Storage queues. One that is too large goes to a blob first (claim check)."""
 
 import asyncio
 import hashlib
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
 
 MESSAGE_LIMIT = 49_152
-"""Bytes that a message of 64 KiB holds once they are Base64."""
+"""The largest document in bytes. In Base64 it fills a message of 64 KiB."""
 
 WRITE_TIMEOUT = 18.0
 """Seconds that all writes of one delivery may take, with retries. Event Grid waits 30 s, then sends again."""
 
 
 class SinkError(Exception):
-    """Storage did not take an outcome. Names the setting to look at; says nothing of the outcome."""
+    """Raised if storage does not accept an outcome. Names the setting to look at, nothing of the outcome."""
 
 
 class QueueSink:
-    """The process's connection to storage; belongs to the event loop that it was made on."""
+    """The connection of this process to storage. It belongs to the event loop on which it was made."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -62,15 +62,15 @@ class QueueSink:
             raise SettingsError("OutcomesStorage names no queue endpoint or key that can be used.") from None
 
     async def write(self, queue: str, outcomes: list[Outcome]) -> list[int]:
-        """Write outcomes, creating a missing queue; return their sizes in bytes. Raises SinkError."""
+        """Write outcomes, and create a missing queue. Returns their sizes in bytes. Raises SinkError."""
         deadline = asyncio.get_running_loop().time() + WRITE_TIMEOUT
         trace = traceparent()
-        # Before the first is written: with one that cannot be encoded the others would be, at each retry.
+        # All before the first is written: otherwise one bad outcome would make each retry repeat the others.
         messages = [msgspec.structs.replace(outcome, traceparent=trace) for outcome in outcomes]
         documents = [message.encode() for message in messages]
         for outcome, message, document in zip(outcomes, messages, documents, strict=True):
             if len(document) > MESSAGE_LIMIT:
-                # The blob holds it without the traceparent, so that a redelivery's is the same.
+                # Without the traceparent, so that a redelivery writes the same blob.
                 reference = await self._store(outcome, deadline)
                 document = msgspec.structs.replace(message, dataref=reference, data=None).encode()
             await self._send(queue, document, deadline)
@@ -90,7 +90,7 @@ class QueueSink:
             await _creating(put, partial(self._writer.create, queue))
 
     async def _store(self, outcome: Outcome, deadline: float) -> str:
-        """Put a document into the oversize container; return its URL. A redelivery overwrites it."""
+        """Write a document to the oversize container, and return its URL. A redelivery overwrites it."""
         from azure.storage.blob import ContentSettings
 
         document = outcome.encode()
@@ -110,7 +110,7 @@ class QueueSink:
 
     @asynccontextmanager
     async def _writing(self, place: str, deadline: float) -> AsyncIterator[None]:
-        """Turn what keeps storage from taking an outcome in time into a SinkError."""
+        """Raise SinkError for an error of storage, a missing token, or the end of the time."""
         try:
             async with asyncio.timeout_at(deadline):
                 yield
@@ -136,7 +136,7 @@ class QueueSink:
 
 
 async def _creating(write: Callable[[], Awaitable[object]], create: Callable[[], Awaitable[object]]) -> None:
-    """Write to a place, which is created if it is missing."""
+    """Write to a queue or a container, and create it if it is missing."""
     try:
         await write()
     except ResourceNotFoundError:

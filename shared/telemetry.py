@@ -24,7 +24,7 @@ _LEVELS = {Fate.DEAD_LETTERED: logging.WARNING, Fate.RAISED: logging.ERROR}
 
 
 def span(function: str) -> "AbstractContextManager[Span | None]":
-    """Return the span of a delivery; without OpenTelemetry a context without a span."""
+    """Return the context of a delivery's span. Without OpenTelemetry it has no span."""
     if not _is_measured():
         return nullcontext()
     from shared import measuring
@@ -33,7 +33,7 @@ def span(function: str) -> "AbstractContextManager[Span | None]":
 
 
 def report(delivery: Delivery, seconds: float, current: "Span | None") -> None:
-    """Log a delivery that took so long, and with OpenTelemetry measure it."""
+    """Log a delivery and its duration. With OpenTelemetry, add them to the span and the metrics."""
     attributes: dict[str, str | float] = {
         "acs.function": delivery.function,
         "acs.event_id": harmless_id(delivery.event_id),
@@ -63,7 +63,7 @@ def traceparent() -> str | None:
 
 
 def harmless_id(event_id: str | None) -> str:
-    """Return an id in the form that ACS uses, else a word for what it is.
+    """Return the id if it has the form that ACS uses, else `none` or `unusual`.
 
     The id of a hand-made event can be any text, such as a phone number or several lines.
     """

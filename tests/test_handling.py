@@ -334,7 +334,7 @@ def test_a_handler_is_an_async_function() -> None:
         yield Outcome.of(event)
 
     for handler in (plain, several):
-        with pytest.raises(ValueError, match=rf"{handler.__name__}, a handler, is not `async def`"):
+        with pytest.raises(ValueError, match=rf"The handler {handler.__name__} is not `async def`"):
             family_of(handler)
 
 
