@@ -87,7 +87,7 @@ _OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "--show-data": ("list", {**_FLAG, "help": "show ids and types that may be personal data"}),
     "--json": ("check list replay purge", {**_FLAG, "help": "print JSON documents, one a line"}),
     "--blobs": ("check list show replay purge", {**_BLOBS, "help": "Event Grid's own, in this container"}),
-    "--to": ("check replay", {**_TO, "help": "the app, if not here; $EVENTGRID_KEY is its system key"}),
+    "--to": ("check replay", {**_TO, "help": "the app, if not on this machine; $EVENTGRID_KEY is its key"}),
 }
 
 

@@ -69,7 +69,7 @@ class Storage(AbstractContextManager["Storage"]):
         if isinstance(error, OpsError):
             return str(error)
         if getattr(error, "error_code", "") == "AuthorizationPermissionMismatch":
-            return f"Your login lacks the roles {_ROLES}, or the signature in OutcomesStorage a permission."
+            return f"Your login lacks the roles {_ROLES}, or the signature lacks a permission."
         if isinstance(error, ClientAuthenticationError) and error.response is None:
             return "Cannot sign in to storage: is OutcomesStorage right, or is `az login` needed?"
         return describe(error, self.settings.storage)
