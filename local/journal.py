@@ -4,11 +4,9 @@ import asyncio
 import hashlib
 import time
 from contextlib import suppress
-from itertools import count
 from typing import Annotated, Any, Literal
 
-import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, json
 
 from local.terminal import coloured
 from local.web_server import Report
@@ -21,8 +19,6 @@ HEADER = "x-local-delivery"
 """Carries a delivery's number from Event Grid or the page to the host."""
 
 type Fault = Literal["storage-503", "storage-hangs", "storage-away", "function-fails"]
-
-
 type TimeScale = Annotated[float, Meta(gt=0, le=100_000)]
 
 
@@ -51,14 +47,13 @@ class Written(Struct):
 
 
 class Delivery(Struct):
-    """An event on its way to one function. Times are seconds since the epoch."""
+    """An event, as one function is given it, and what became of it. Times are seconds since the epoch."""
 
     number: int
     function: str | None
     subscription: str | None
     """None for an event that is sent straight to the function, or that no subscription includes."""
     event: str
-    """The event's JSON, as the function is given it."""
     id: str
     source: str
     type: str
@@ -82,11 +77,10 @@ class Journal:
         self.broken = Broken()
         self.changed = asyncio.Event()
         """Set by the next change of a delivery."""
-        self._numbers = count(1)
 
     def add(self, event: str, function: str | None, subscription: str | None = None) -> Delivery:
         """Note an event that is to be delivered."""
-        found, number = _members(event), next(self._numbers)
+        found, number = _members(event), next(reversed(self.deliveries), 0) + 1
         event_id, source = str(found.get("id", "")), str(found.get("source", found.get("topic", "")))
         event_type = str(found.get("eventType", found.get("type", "")))
         delivery = Delivery(number, function, subscription, event, event_id, source, event_type)
@@ -97,11 +91,10 @@ class Journal:
 
     def begin(self, delivery: Delivery) -> Delivery:
         """Note that a request is made, which fails if something is broken."""
-        delivery.attempts.append(Attempt(time.time(), self.broken.fault))
-        if self.broken.attempts is not None:
-            self.broken.attempts -= 1
-            if self.broken.attempts == 0:
-                self.broken = Broken()
+        fault, attempts = self.broken.fault, self.broken.attempts
+        delivery.attempts.append(Attempt(time.time(), fault))
+        if attempts is not None:
+            self.broken = Broken(fault, attempts - 1) if attempts > 1 else Broken()
         self.under_way[delivery.number] = delivery
         delivery.fate, delivery.reason, delivery.next_at = "delivering", "", None
         self._change()
@@ -124,17 +117,15 @@ class Journal:
         """Note what became of an event, or in how many seconds its next attempt comes."""
         is_news = delivery.fate != fate
         delivery.fate, delivery.reason = fate, reason
-        delivery.next_at = retry_seconds and time.time() + retry_seconds
+        delivery.next_at = None if retry_seconds is None else time.time() + retry_seconds
         self._change()
         if is_news:
-            ms = delivery.attempts[-1].ms if delivery.attempts else None
             name = delivery.type.rpartition(".")[2][:60]
-            text = reason or ", ".join(written.place for written in delivery.written)
-            text += (
-                f"; attempt {len(delivery.attempts) + 1} in {retry_seconds:.3g} s" if retry_seconds else ""
-            )
             what = printable(f"{delivery.function or '-':<12} {name or '-':<34}")
-            took = "" if ms is None else f" ({ms:.0f} ms)"
+            text = reason or ", ".join(written.place for written in delivery.written)
+            if retry_seconds is not None:
+                text += f"; attempt {len(delivery.attempts) + 1} in {retry_seconds:.3g} s"
+            took = f" ({delivery.attempts[-1].ms:.0f} ms)" if delivery.attempts else ""
             self.report(f"{time.strftime('%H:%M:%S')} {what} {coloured(fate)} {printable(text)}{took}")
 
     def writing(self, document: str) -> Delivery | None:
@@ -164,6 +155,6 @@ class Journal:
 def _members(text: str) -> dict[str, Any]:
     """Return the members of a JSON object; none if the text is something else."""
     with suppress(ValueError, RecursionError):
-        if isinstance(found := msgspec.json.decode(text), dict):
+        if isinstance(found := json.decode(text), dict):
             return found
     return {}

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,116 +12,97 @@ from azure.storage.queue.aio import QueueServiceClient
 from local.azurite import NODE_MODULES
 from local.event_schemas import Schema, converted, is_cloudevent, read_published
 from local.eventgrid import EventGrid
-from local.journal import Broken, Delivery, Journal, TimeScale
+from local.journal import Broken, Delivery, TimeScale
 from local.reloading import ReloadingWorker
 from local.sending import ALL_SAMPLES
 
 _LIT = ("lit-html.js", "directive.js", "directive-helpers.js", "directives/repeat.js")
 FOLDER = Path(__file__).parent / "page"
-FILES = {f"/{file.name}": file for file in FOLDER.iterdir()}
-FILES |= {"/": FOLDER / "index.html"}
+FILES = {f"/{file.name}": file for file in FOLDER.iterdir()} | {"/": FOLDER / "index.html"}
 FILES |= {f"/lit-html/{name}": NODE_MODULES / "lit-html" / name for name in _LIT}
 FILES |= {f"/samples/{name}": file for name, file in ALL_SAMPLES.items()}
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-}
+_CSP = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": _CSP, "X-Content-Type-Options": "nosniff"}
 _ROW = [name for name in Delivery.__struct_fields__ if name not in ("event", "written")]
-_json = partial(web.json_bytes_response, dumps=msgspec.json.encode)
 
 
-@dataclass(frozen=True)
-class Page:
-    """The page of a stack."""
+def routes(
+    grid: EventGrid, workers: ReloadingWorker | None, connection_string: str, queues: Sequence[str]
+) -> list[web.RouteDef]:
+    """Return the routes of the page and its API; `workers` is None where another host runs the app."""
 
-    grid: EventGrid
-    journal: Journal
-    workers: ReloadingWorker | None
-    """None where another host runs the app."""
-    connection_string: str
-    queues: Sequence[str]
+    async def file(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(FILES[request.path], headers=_HEADERS)
 
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            *(web.get(path, _file) for path in FILES),
-            web.get("/api/events", self.events),
-            web.get("/api/stream", self.stream),
-            web.get("/api/status", self.status),
-            web.post("/api/{action:send|break|time-scale}", self.post),
-        ]
-
-    async def events(self, request: web.Request) -> web.Response:
+    async def events(request: web.Request) -> web.Response:
         """Answer the last deliveries, newest first, whose fields have the values of the query."""
-        asked = {name: value for name, value in request.query.items() if name != "wait"}
         found = [
             delivery
-            for delivery in reversed(self.journal.deliveries.values())
-            if all(str(getattr(delivery, name, "")) == value for name, value in asked.items())
+            for delivery in reversed(grid.journal.deliveries.values())
+            if all(str(getattr(delivery, name, "")) == value for name, value in request.query.items())
         ]
-        return await _answer(request, self.journal, found)
+        return web.json_bytes_response(found, dumps=msgspec.json.encode)
 
-    async def stream(self, request: web.Request) -> web.StreamResponse:
+    async def stream(request: web.Request) -> web.StreamResponse:
         """Send all deliveries, without their texts, whenever one changes, as server-sent events."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **_HEADERS})
         await response.prepare(request)
         with suppress(ConnectionResetError):  # the page was closed
             while True:
-                changed, found = self.journal.changed, self.journal.deliveries.values()
+                changed, found = grid.journal.changed, grid.journal.deliveries.values()
                 rows = msgspec.json.encode([{name: getattr(each, name) for name in _ROW} for each in found])
                 await response.write(b"retry: 1000\ndata: " + rows + b"\n\n")
                 await asyncio.sleep(0.2)  # many changes are one message
                 await changed.wait()
         return response
 
-    async def status(self, _: web.Request) -> web.Response:
+    async def status(_: web.Request) -> web.Response:
         """Answer why the app does not load, how long the queues are, and what is broken."""
         async with QueueServiceClient.from_connection_string(
-            self.connection_string, retry_total=0, connection_timeout=1, read_timeout=2
+            connection_string, retry_total=0, connection_timeout=1, read_timeout=2
         ) as storage:
-            asked = [storage.get_queue_client(name).get_queue_properties() for name in self.queues]
+            asked = [storage.get_queue_client(name).get_queue_properties() for name in queues]
             found = await asyncio.gather(*asked, return_exceptions=True)
         depths = [getattr(each, "approximate_message_count", None) for each in found]  # None for an error
         content = {
-            "error": self.workers and self.workers.error,
-            "runs_app": self.workers is not None,
-            "functions": [subscription.function for subscription in self.grid.subscriptions],
-            "samples": [*ALL_SAMPLES],
-            "queues": dict(zip(self.queues, depths, strict=True)),
-            "broken": self.journal.broken,
-            "time_scale": self.grid.time_scale,
+            "error": workers and workers.error,
+            "functions": [subscription.function for subscription in grid.subscriptions],
+            "samples": list(ALL_SAMPLES),
+            "queues": dict(zip(queues, depths, strict=True)),
+            "broken": grid.journal.broken,
+            "time_scale": grid.time_scale,
         }
-        return _json(content)
+        return web.json_bytes_response(content, dumps=msgspec.json.encode)
 
-    async def post(self, request: web.Request) -> web.Response:
-        """Send events, break something or set the time scale, and answer what is delivered."""
+    async def post(request: web.Request) -> web.Response:
+        """Send events, break something or set the time scale. Waits for the results if the query says so."""
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="send JSON, with content-type: application/json")
         body, found = await request.read(), list[Delivery]()
         try:
             match request.match_info["action"]:
                 case "send":
-                    found = self._send(body, request.query)
+                    found = send(body, request.query)
                 case "break":
-                    self._break(msgspec.json.decode(body, type=Broken))
+                    break_(msgspec.json.decode(body, type=Broken))
                 case _:
-                    self.grid.time_scale = msgspec.json.decode(body, type=TimeScale)
+                    grid.time_scale = msgspec.json.decode(body, type=TimeScale)
         except (ValueError, RecursionError) as error:
             raise web.HTTPBadRequest(text=f"the body is not JSON of the right form: {error}") from None
-        return await _answer(request, self.journal, found)
+        while "wait" in request.query and any(delivery.fate == "delivering" for delivery in found):
+            await grid.journal.changed.wait()
+        return web.json_bytes_response(found, dumps=msgspec.json.encode)
 
-    def _break(self, broken: Broken) -> None:
-        if broken.fault == "function-fails" and self.workers is None:
+    def break_(broken: Broken) -> None:
+        if broken.fault == "function-fails" and workers is None:
             raise web.HTTPBadRequest(text="another host runs the functions")
-        self.journal.broken = broken
+        grid.journal.broken = broken
 
-    def _send(self, body: bytes, query: Mapping[str, str]) -> list[Delivery]:
+    def send(body: bytes, query: Mapping[str, str]) -> list[Delivery]:
         """Send events to Event Grid, or straight to their functions, or any text to one that is named."""
         if function := query.get("function"):
-            return [self.grid.send(body.decode(errors="replace"), function)]
+            return [grid.send(body.decode(errors="replace"), function)]
         content = msgspec.json.decode(body)
         events = content if isinstance(content, list) else [content]
         is_cloud = all(isinstance(event, dict) and is_cloudevent(event) for event in events)
@@ -131,15 +110,12 @@ class Page:
         events = read_published(msgspec.json.encode(events), form)
         if schema := query.get("schema"):
             events = [converted(event, msgspec.convert(schema, Schema)) for event in events]
-        return self.grid.publish(events, direct="direct" in query)
+        return grid.publish(events, direct="direct" in query)
 
-
-async def _file(request: web.Request) -> web.FileResponse:
-    return web.FileResponse(FILES[request.path], headers=_HEADERS)
-
-
-async def _answer(request: web.Request, journal: Journal, found: Sequence[Delivery]) -> web.Response:
-    """Answer deliveries, with `wait` in the query when the result of each is known."""
-    while "wait" in request.query and any(delivery.fate == "delivering" for delivery in found):
-        await journal.changed.wait()
-    return _json(found)
+    return [
+        *(web.get(path, file) for path in FILES),
+        web.get("/api/events", events),
+        web.get("/api/stream", stream),
+        web.get("/api/status", status),
+        web.post("/api/{action:send|break|time-scale}", post),
+    ]

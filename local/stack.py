@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from local import azurite, eventgrid, host, ports, storage_proxy, subscriptions
+from local import azurite, eventgrid, host, page, ports, storage_proxy, subscriptions
 from local.azurite import Azurite
 from local.errors import LocalError
 from local.eventgrid import EventGrid
 from local.journal import Journal
-from local.page import Page
 from local.project import app_environment
 from local.reloading import ReloadingWorker
 from local.web_server import Report
@@ -94,9 +93,9 @@ async def running(
                 connection_string=storage.connection_string,
                 time_scale=time_scale,
                 journal=journal,
-                routes=lambda grid: Page(
-                    grid, journal, None if func else workers, storage.connection_string, queues
-                ).routes(),
+                routes=lambda grid: page.routes(
+                    grid, None if func else workers, storage.connection_string, queues
+                ),
             )
         )
         connection_string = app_storage if func else storage.connection_string

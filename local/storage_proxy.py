@@ -34,12 +34,13 @@ async def serving(port: int, storage_port: int, journal: Journal) -> AsyncIterat
                 return web.Response(status=503, headers={"x-ms-error-code": "ServerBusy"})
             if fault == "storage-hangs":
                 await asyncio.sleep(30)  # more than the app waits
-            if fault in ("storage-hangs", "storage-away"):
-                return _gone(request)
+            is_away = fault in ("storage-hangs", "storage-away")
+            # Nothing listens on port 1.
+            target = 1 if is_away else (request.url.port or 0) - port + storage_port
             try:
                 async with http.request(
                     request.method,
-                    request.url.with_port((request.url.port or 0) - port + storage_port),
+                    request.url.with_port(target),
                     headers=request.headers,
                     data=body or None,
                     skip_auto_headers=["Content-Type"],  # a signature covers it
@@ -47,29 +48,22 @@ async def serving(port: int, storage_port: int, journal: Journal) -> AsyncIterat
                 ) as answer:
                     content = await answer.read()
             except aiohttp.ClientError:
-                return _gone(request)
+                request.protocol.force_close()  # the app gets no answer either
+                return web.Response()
             if delivery is not None and answer.ok:
                 journal.wrote(delivery, place, document)
             headers = [each for each in answer.headers.items() if each[0].lower() not in _OF_ONE_CONNECTION]
             return web.Response(status=answer.status, headers=headers, body=content)
 
-        application = web.Application(client_max_size=0)
-        application.add_routes([web.route("*", "/{path:.*}", forward)])
+        routes = [web.route("*", "/{path:.*}", forward)]
+        application = web_server.application(routes, journal.report, use="", body_limit=0)
         async with web_server.serving(application, port, ports=len(SERVICES), shutdown_seconds=0.1):
             yield
 
 
 def _document(request: web.Request, body: bytes) -> tuple[str, str]:
-    """Return where a request writes a document, and the document; empty texts where it writes none."""
+    """Return where a request writes, a queue or a blob, and the text that it writes."""
     _, _, place = request.path.removeprefix("/").partition("/")
-    if request.method == "POST" and place.endswith("/messages") and (match := _MESSAGE.search(body)):
+    if request.method == "POST" and (match := _MESSAGE.search(body)):
         return place.removesuffix("/messages"), base64.b64decode(match[1]).decode(errors="replace")
-    if request.method == "PUT" and "x-ms-blob-type" in request.headers:
-        return place, body.decode(errors="replace")
-    return "", ""
-
-
-def _gone(request: web.Request) -> web.Response:
-    """Close the connection, so that no answer arrives."""
-    request.protocol.force_close()
-    return web.Response()
+    return place, body.decode(errors="replace")

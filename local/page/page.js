@@ -199,8 +199,7 @@ function header() {
     <form class="group push" @submit=${breakIt}>
       <label class="hidden" for="fault">What to break</label>
       <select id="fault" name="fault">
-        ${Object.entries(faults).filter(([key]) => key !== "function-fails" || status?.runs_app !== false)
-          .map(([key, text]) => html`<option value=${key}>${text}</option>`)}
+        ${Object.entries(faults).map(([key, text]) => html`<option value=${key}>${text}</option>`)}
       </select>
       <label class="hidden" for="attempts">For how long</label>
       <select id="attempts" name="attempts">
