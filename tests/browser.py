@@ -17,6 +17,7 @@ from local.stack import Stack
 from tests.events import PROJECT
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+expect.set_options(timeout=15_000)  # milliseconds until a test fails, on a slow machine too
 
 type Scheme = Literal["light", "dark"]
 
