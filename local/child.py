@@ -26,7 +26,7 @@ async def start(
     Ctrl-C in the terminal does not reach it.
     """
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=PIPE, stdout=PIPE, cwd=folder, env=environment, start_new_session=True
+        *command, stdin=PIPE, stdout=PIPE, cwd=folder, env=environment, start_new_session=True, limit=2**20
     )
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     printed = b""
