@@ -91,7 +91,7 @@ class Endpoint:
         self.close = self._transport.close
 
     def post(self, kind: str, function: str, body: str, *expected: int) -> int:
-        """Post to a function as Event Grid does, and return the status. Raises OpsError if it's another."""
+        """Post to a function as Event Grid does, and return the status. Raises OpsError for any other."""
         url = f"{self.url}/runtime/webhooks/EventGrid?{urlencode({'functionName': function})}"
         headers = {"aeg-event-type": kind, **self._headers}
         request = HttpRequest("POST", url, headers=headers, content=body.encode())

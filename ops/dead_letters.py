@@ -62,13 +62,13 @@ def replay(storage: Storage, options: Namespace) -> int:
 
 
 def purge(storage: Storage, options: Namespace) -> int:
-    """Remove dead letters for ever. What holds no event is left, unless --reason asks for it."""
+    """Remove dead letters; nobody can undo it. What holds no event is left, unless --reason asks for it."""
 
     def remove(letter: Letter) -> str:
         if letter.event is None and not options.reason:
             return f"left: it holds no event (--reason {letter.reason} purges it)"
         if not options.yes:
-            return "would be removed for ever"
+            return "would be removed"
         return "purged" if letter.remove() else "left: another reader had it"
 
     return _take(storage, options, remove)
