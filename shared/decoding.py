@@ -66,10 +66,10 @@ class _Field(msgspec.Struct, frozen=True):
     """The type of values that need not be read."""
     read: _Reader
 
-    def preference(self, candidate: tuple[str, Any]) -> tuple[bool, bool, bool]:
+    def preference(self, candidate: tuple[str, Any]) -> tuple[bool, bool, bool, str]:
         """Return the sort key of a key and value that may be the field's: the least is the best."""
         key, value = candidate
-        return value in ({}, []), key.lower() != self.name.lower(), key != self.name
+        return value in ({}, []), key.lower() != self.name.lower(), key != self.name, key
 
 
 class _ObjectReader:

@@ -53,6 +53,16 @@ async def test_the_order_of_keys_makes_no_difference(name: str) -> None:
     assert (await outcome_of(event)).encode() == (await outcome_of(turned)).encode()
 
 
+async def test_the_order_of_spellings_makes_no_difference() -> None:
+    """Two spellings of a key, neither of them today's, give the same bytes in either order."""
+    event = sample("sms-received")
+    del event["data"]["Message"]
+    spellings = [("MESSAGE", "one"), ("Message", "two")]
+    one = await outcome_of(event | {"data": event["data"] | dict(spellings)})
+    other = await outcome_of(event | {"data": event["data"] | dict(reversed(spellings))})
+    assert one.encode() == other.encode()
+
+
 def test_both_directions_of_an_sms_conversation_share_a_partition() -> None:
     """One event has the number with a +, the other without."""
     received = decode(parse_envelope(sample("sms-received")), SmsReceived)
