@@ -116,8 +116,8 @@ class _ObjectReader:
                     unused.append((name, key, item))
         completed = self._struct.complete(ga)
         if completed is not ga:
-            dropped = sorted(name for name in arrived if completed.get(name) is not ga.get(name))
-            unused += [(name, key, item) for name in dropped for key, item in arrived[name]]
+            dropped = [name for name in arrived if completed.get(name) is not ga.get(name)]
+            unused += [(name, key, item) for name in sorted(dropped) for key, item in arrived[name]]
         for name in self._required:
             if name not in completed:
                 raise errors.get(name) or invalid("A required field is missing", (path, name))
