@@ -86,10 +86,7 @@ _OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "--function": ("list replay purge", {"choices": QUEUE_SETTINGS, "help": "only those of this function"}),
     "--show-data": ("list", {**_FLAG, "help": "show ids and types that may be personal data"}),
     "--json": ("check list replay purge", {**_FLAG, "help": "print JSON documents, one a line"}),
-    "--blobs": (
-        "check list show replay purge",
-        {**_BLOBS, "help": "Event Grid's dead letters in this container"},
-    ),
+    "--blobs": ("check list show replay purge", {**_BLOBS, "help": "the dead letters that Event Grid wrote"}),
     "--to": ("check replay", {**_TO, "help": "the app, if not on this machine; $EVENTGRID_KEY is its key"}),
 }
 
