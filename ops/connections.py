@@ -69,7 +69,8 @@ class Storage(AbstractContextManager["Storage"]):
         if isinstance(error, OpsError):
             return str(error)
         if getattr(error, "error_code", "") == "AuthorizationPermissionMismatch":
-            return f"Your login lacks the roles {_ROLES}, or the signature lacks a permission."
+            signature = "the signature in OutcomesStorage lacks a permission"
+            return f"Your login lacks the roles {_ROLES}, or {signature}."
         if isinstance(error, ClientAuthenticationError) and error.response is None:
             return "Cannot sign in to storage: is OutcomesStorage right, or is `az login` needed?"
         return describe(error, self.settings.storage)
@@ -98,9 +99,7 @@ class Endpoint:
         try:
             status = int(self._transport.send(request).status_code)
         except AzureError as error:
-            cause: BaseException = error
-            while cause.__context__:  # the errors that the first one led to repeat it at length
-                cause = cause.__context__
+            _, _, cause = str(error).rpartition(": ")  # what is before it names the host again
             raise OpsError(f"cannot reach {self.url}: {cause}") from None
         if status not in expected:
             missing = f"there is no function {function}. Is the app deployed, and does it start?"
