@@ -242,13 +242,17 @@ async def test_the_status_is_honest(site: Site, page: Page) -> None:
     code.write_text(before)
 
     await expect(page.get_by_role("status")).to_have_text("connected")
-    await expect(page.locator(".queues")).to_contain_text("acs-sms")
+    site.publish(sms("status-1"))
+    await expect(page.locator(".queues div").first).to_have_text(re.compile(r"acs-sms\s*[1-9]"))
 
 
 async def test_a_stack_that_is_gone_is_said(site: Site, storage: Azurite, tmp_path: Path) -> None:
     """An open page does not hold up the end of the stack, and says that it is not connected."""
     (tmp_path / "function_app.py").touch()
-    async with local_stack.running(storage, project_dir=tmp_path, report=lambda _: None) as other:
+    async with (
+        asyncio.timeout(60),
+        local_stack.running(storage, project_dir=tmp_path, report=lambda _: None) as other,
+    ):
         page = await site.browser.new_page()
         await page.goto(other.page)
         await expect(page.get_by_role("alert")).to_be_visible()

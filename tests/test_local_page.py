@@ -39,6 +39,7 @@ async def change(http: aiohttp.ClientSession, action: str, value: object) -> Non
 async def test_events_come_with_their_outcomes(http: aiohttp.ClientSession) -> None:
     """What was sent is found by a field, with the outcome that storage took."""
     await send(http, sample("sms-received") | {"id": "api-1"})
+    await send(http, sample("sms-received") | {"id": "api-2"})
     async with http.get("/api/events", params={"id": "api-1"}) as answer:
         (found,) = await answer.json()
 
