@@ -69,8 +69,7 @@ class Storage(AbstractContextManager["Storage"]):
         if isinstance(error, OpsError):
             return str(error)
         if getattr(error, "error_code", "") == "AuthorizationPermissionMismatch":
-            signature = "the signature in OutcomesStorage lacks a permission"
-            return f"Your login lacks the roles {_ROLES}, or {signature}."
+            return f"Your login lacks the roles {_ROLES}, or the signature lacks a permission."
         if isinstance(error, ClientAuthenticationError) and error.response is None:
             return "Cannot sign in to storage: is OutcomesStorage right, or is `az login` needed?"
         return describe(error, self.settings.storage)

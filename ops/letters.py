@@ -59,31 +59,31 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     event_type: str | None = None
 
 
-def in_queue(storage: Storage) -> Generator[Letter]:
-    """Receive the queue's messages, one at a time. However it ends, what was not removed is visible again."""
+def in_queue(storage: Storage, page_size: int = 32) -> Generator[Letter]:
+    """Receive the queue's messages by the page. However it ends, what was not removed is visible again."""
     queue, began, repeated = storage.dead_letters, None, 0
     receipts: dict[str, str] = {}
-    message: Any  # the SDK's types would have its attributes optional
+    pages = queue.receive_messages(messages_per_page=page_size, visibility_timeout=LEASE_SECONDS).by_page()
     try:
-        for message in queue.receive_messages(visibility_timeout=LEASE_SECONDS):
+        for messages in map(list[Any], pages):
+            new = [message for message in messages if message.id not in receipts]
+            receipts |= {message.id: message.pop_receipt for message in messages}
             # What was left comes again when its lease ends. Once all of it has, there is nothing else.
-            repeated = repeated + 1 if message.id in receipts else 0
+            repeated = 0 if new else repeated + len(messages)
             if repeated > len(receipts):
                 break
-            receipts[message.id] = message.pop_receipt
-            began = began or message.next_visible_on - timedelta(seconds=LEASE_SECONDS)  # in whole seconds
-            if repeated or message.inserted_on > began:
-                continue
-            document = message.content.encode()
-            with suppress(ValueError):
-                document = base64.b64decode(document, validate=True)
-            yield Letter(
-                id=message.id,
-                since=message.inserted_on,
-                may_be_new=message.inserted_on == began,
-                remove=partial(_delete, queue, message.id, receipts),
-                **_read(document, storage.oversize),
-            )
+            began = began or messages[0].next_visible_on - timedelta(seconds=LEASE_SECONDS)
+            for message in (each for each in new if each.inserted_on <= began):  # in whole seconds
+                document = message.content.encode()
+                with suppress(ValueError):
+                    document = base64.b64decode(document, validate=True)
+                yield Letter(
+                    id=message.id,
+                    since=message.inserted_on,
+                    may_be_new=message.inserted_on == began,
+                    remove=partial(_delete, queue, message.id, receipts),
+                    **_read(document, storage.oversize),
+                )
     except ResourceNotFoundError:
         return  # a queue that is missing has no messages
     finally:
