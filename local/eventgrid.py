@@ -38,7 +38,8 @@ RESPONSE_SECONDS = 30.0
 """How long an endpoint may take to answer; of real time, for the endpoint's time is real."""
 
 CONCURRENT_DELIVERIES = 64
-JITTER = 0.1
+JITTER = 0.05
+"""The most that is added to a wait. With 0.1 the 11th attempt could come after the 24 hours."""
 DEAD_LETTER_SECONDS = 300.0
 """Between the last attempt and the dead letter."""
 DEAD_LETTER_RETRY_SECONDS = 60.0
@@ -129,10 +130,11 @@ class EventGrid:
                 reason = "MaxDeliveryAttemptsExceeded"
             else:
                 seconds = retry_delay(status, len(delivery.attempts)) * random.uniform(1, 1 + JITTER)  # noqa: S311
-                await self._sleep(seconds, delivery)
                 waited += seconds
                 if waited >= policy.event_time_to_live_in_minutes * 60:
                     reason = "TimeToLiveExceeded"
+                # Event Grid dead-letters an event that is too old when its next attempt would be due.
+                await self._sleep(seconds, None if reason else delivery)
         letter = {
             "deadLetterReason": reason,
             "deliveryAttempts": len(delivery.attempts),

@@ -124,7 +124,7 @@ class Journal:
             what = printable(f"{delivery.function or '-':<12} {name or '-':<34}")
             text = reason or ", ".join(written.place for written in delivery.written)
             if retry_seconds is not None:
-                text = f"{text.rstrip('.')}; attempt {len(delivery.attempts) + 1} in {retry_seconds:.3g} s"
+                text = f"{text.rstrip('.')}; attempt {len(delivery.attempts) + 1} in {retry_seconds:.1f} s"
             took = f" ({delivery.attempts[-1].ms:.0f} ms)" if delivery.attempts else ""
             self.report(f"{time.strftime('%H:%M:%S')} {what} {coloured(fate)} {printable(text)}{took}")
 

@@ -346,18 +346,22 @@ class TestDeadLetters:
         published = datetime.fromisoformat(letter["publishtime"])
         assert before <= published < datetime.fromisoformat(letter["lastdeliveryattempttime"])
 
-    async def test_time_that_is_up(self, event_grid: Open, azurite: str, container: str) -> None:
-        """An event's life is looked at when its next attempt is due: here the one after 60 s."""
-        policy = RetryPolicy(max_delivery_attempts=30, event_time_to_live_in_minutes=1)
+    @pytest.mark.parametrize(("minutes", "attempts"), [(1, 3), (30, 6), (1_440, 11)])
+    async def test_time_that_is_up(
+        self, minutes: int, attempts: int, event_grid: Open, azurite: str, container: str
+    ) -> None:
+        """An event that is too old is not tried again, and each retry that is announced comes."""
+        policy = RetryPolicy(max_delivery_attempts=30, event_time_to_live_in_minutes=minutes)
         limited = msgspec.structs.replace(EVENT_GRID_SMS, retry_policy=policy)
-        async with event_grid(limited) as grid:
+        async with event_grid(limited, time_scale=100_000) as grid:
             await grid.publish(received_event())
             await grid.settled()
 
         ((letter,),) = (await dead_letters(azurite, container)).values()
         assert "TimeToLiveExceeded" == letter["deadLetterReason"]
         assert "SocketError" == letter["lastDeliveryOutcome"]
-        assert 1 < letter["deliveryAttempts"] <= 3
+        assert attempts == letter["deliveryAttempts"]
+        assert attempts - 1 == sum("retrying" in report for report in grid.reports)
         assert {"publishTime", "lastDeliveryAttemptTime", "eventType", "topic"} < letter.keys()
 
     @pytest.mark.parametrize(
