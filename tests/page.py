@@ -104,6 +104,26 @@ async def test_keys_move_the_selection(site: Site, page: Page) -> None:
     await expect(selected).to_have_count(0)
 
 
+async def test_the_selected_row_is_in_view(site: Site, page: Page) -> None:
+    """Keys and events that are sent scroll the list, and the heading does not cover the row."""
+    await choose(page, site.publish(*(sms(f"view-{number}") for number in range(40))))
+    selected, rows = page.locator("tr[aria-current]"), page.locator("tbody tr")
+    for key, times, last in (("ArrowDown", 39, 39), ("ArrowUp", 35, 4)):
+        for _ in range(times):
+            await page.keyboard.press(key)
+        await expect(rows.nth(last)).to_have_attribute("aria-current", "true")
+        await expect(selected).to_be_in_viewport(ratio=1)
+    heading, box = await page.locator("th").first.bounding_box(), await selected.bounding_box()
+    assert heading
+    assert box
+    assert heading["y"] + heading["height"] <= box["y"] + 1
+    await page.locator(".scroll").evaluate("list => { list.scrollTop = list.scrollHeight }")
+    await page.keyboard.press("r")
+
+    await expect(rows.first).to_have_attribute("aria-current", "true")
+    await expect(selected).to_be_in_viewport(ratio=1)
+
+
 async def test_an_event_is_beside_its_outcome(site: Site, page: Page) -> None:
     """What is renamed, moved, inferred and kept is told apart."""
     await choose(page, site.publish(sample("chat-message-received")))
@@ -215,6 +235,20 @@ async def test_what_is_broken_is_retried(page: Page) -> None:
     await expect(story).to_contain_text("broken on purpose: the function fails")
     await expect(story).to_contain_text("Attempt 2 answered 202")
     await expect(page.locator(".notice")).to_have_count(0)
+
+
+async def test_the_next_attempt_has_its_number(site: Site, page: Page) -> None:
+    """Also where attempts in the middle of a long list are left out."""
+    journal = site.stack.event_grid.journal
+    delivery = journal.add(json.dumps(sms("long-1")), "sms", "sms")
+    for _ in range(11):
+        journal.end(journal.begin(delivery), 500)
+    journal.settle(delivery, "retrying", delivery.reason, 600)
+    await choose(page, delivery.number)
+
+    await expect(page.locator(".story")).to_contain_text("3 more attempts")
+    await expect(page.locator(".story")).to_contain_text("Attempt 11 answered 500")
+    await expect(page.locator(".story")).to_contain_text("Attempt 12 comes at")
 
 
 async def test_what_stays_broken_is_dead_lettered(page: Page) -> None:

@@ -10,6 +10,7 @@ const state = {
   status: null,
   deliveries: [], // without their texts, the newest last
   selected: null, // its number
+  isSought: true, // its row is to be scrolled into view, once the list has it
   detail: null,
   before: null, // the last delivery of the same event before the selected one
   whole: false,
@@ -42,10 +43,9 @@ function shown() {
 }
 
 async function select(number) {
-  Object.assign(state, { selected: number, whole: false });
+  Object.assign(state, { selected: number, isSought: true, whole: false });
   remember();
   await load();
-  document.querySelector("tr[aria-current]")?.scrollIntoView({ block: "nearest" });
 }
 
 async function load() {
@@ -292,8 +292,8 @@ function attempt(one, number) {
 
 function story(detail) {
   const attempts = detail.attempts.map(attempt);
-  const hidden = attempts.length > 8 ? attempts.splice(4, attempts.length - 8, nothing).length : 0;
-  if (hidden) attempts[4] = html`<li class="soft">${hidden} more attempts</li>`;
+  const hidden = attempts.length - 8;
+  if (hidden > 0) attempts.splice(4, hidden, html`<li class="soft">${hidden} more attempts</li>`);
   return html`
     <ol class="story">
       <li class=${detail.fate === "unrouted" ? "warn" : ""}>
@@ -303,7 +303,7 @@ function story(detail) {
         <span class="soft">${time(detail.at)}</span>
       </li>
       ${attempts}
-      ${detail.next_at ? html`<li class="warn">Attempt ${attempts.length + 1} comes at <strong>${time(detail.next_at)}</strong></li>` : nothing}
+      ${detail.next_at ? html`<li class="warn">Attempt ${detail.attempts.length + 1} comes at <strong>${time(detail.next_at)}</strong></li>` : nothing}
       ${detail.written.map((written) => html`<li class="good">${detail.fate === "undelivered" ? "Dead-lettered by Event Grid in" : "In"} <strong>${written.place}</strong> <span class="soft">${written.place.includes("/") ? "blob" : "queue"}, ${bytes(written.document)}</span></li>`)}
       ${detail.reason ? html`<li class="warn"><strong>${label(detail.fate)}</strong>: ${detail.reason}</li>` : nothing}
     </ol>`;
@@ -421,6 +421,10 @@ function draw() {
   draw.due = requestAnimationFrame(() => {
     draw.due = 0;
     render(html`<header>${header()}</header><div>${notices()}</div><main>${list()}${details()}</main>${dialog()}`, document.body);
+    const row = state.isSought && document.querySelector("tr[aria-current]");
+    if (!row) return;
+    row.scrollIntoView({ block: "nearest" });
+    state.isSought = false;
   });
 }
 
