@@ -73,15 +73,15 @@ def _checked(is_right: Callable[[str], object], expected: str, text: str) -> str
     return text
 
 
-_ID = {"type": partial(_checked, bool, "an id")}
+_ID = {"type": partial(_checked, bool, "an id"), "help": "the beginning of an id as listed, or an event's id"}
 _FLAG = {"action": "store_true"}
 _BLOBS = {"type": partial(_checked, is_name, "a name of a blob container"), "metavar": "CONTAINER"}
 _TO = {"type": partial(_checked, _URL.fullmatch, "https://HOST, or http://127.0.0.1:PORT"), "metavar": "URL"}
 _OPTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "ID": ("show", {**_ID, "help": "an id as listed or its beginning, or the event's id"}),
+    "id": ("show", {**_ID, "metavar": "ID"}),
     "--event": ("show", {**_FLAG, "help": "print the original event alone"}),
     "--yes": ("replay purge", {**_FLAG, "help": "do it, instead of showing what would be done"}),
-    "--id": ("list replay purge", {"help": "only dead letters of this id, their own or the event's"}),
+    "--id": ("list replay purge", _ID),
     "--reason": ("list replay purge", {"help": "only dead letters of this reason, as listed"}),
     "--function": ("list replay purge", {"choices": QUEUE_SETTINGS, "help": "only those of this function"}),
     "--show-data": ("list", {**_FLAG, "help": "show ids and types that may be personal data"}),

@@ -1,7 +1,9 @@
 """Connects to the app's storage account and to its endpoint, and says what is wrong with them."""
 
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -57,12 +59,13 @@ class Storage(AbstractContextManager["Storage"]):
         if isinstance(error, AzureError):
             raise OpsError(self.fault(error)) from None
 
-    def count(self) -> int:
-        """Return about how many dead letters the queue has, hidden ones too."""
-        try:
-            return self.dead_letters.get_queue_properties().approximate_message_count or 0
-        except ResourceNotFoundError:
-            return 0
+    def count(self) -> tuple[int, datetime]:
+        """Return about how many dead letters the queue has, hidden ones too, and the time by its clock."""
+        count, dates = 0, list[str]()
+        hook: Any = {"raw_response_hook": lambda found: dates.append(found.http_response.headers["Date"])}
+        with suppress(ResourceNotFoundError):
+            count = self.dead_letters.get_queue_properties(**hook).approximate_message_count or 0
+        return count, parsedate_to_datetime(dates[-1])
 
     def fault(self, error: AzureError | OpsError) -> str:
         """Say what is wrong, and what to do about it."""

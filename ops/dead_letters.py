@@ -31,8 +31,7 @@ def list_(storage: Storage, options: Namespace) -> None:
 
 def show(storage: Storage, options: Namespace) -> None:
     """Print one dead letter, with the personal data in it."""
-    letters = _chosen(storage, options)
-    found = [each for each in letters if each.id.startswith(options.ID) or each.event_id == options.ID]
+    found = list(_chosen(storage, options))
     if len({letter.document for letter in found}) != 1:
         raise OpsError(f"{len(found) or 'no'} dead letters have this id: `dead-letters list` shows them")
     letter = found[0]
@@ -79,11 +78,13 @@ def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str]) ->
     results: list[list[str]] = []
     accepted: defaultdict[tuple[str | None, str | None], list[list[str]]] = defaultdict(list)
     unneeded: set[tuple[str, str]] = set()
+    _, began = storage.count()  # in whole seconds
     try:
         with closing(_chosen(storage, options)) as letters:
             for letter in letters:
-                if letter.may_be_new and (letter.event, letter.function) in accepted:
-                    continue  # it was refused again
+                may_be_new = letter.since == began and (letter.event, letter.function) in accepted
+                if not options.blobs and (letter.since > began or may_be_new):
+                    continue
                 results.append(result := [act(letter), letter.reason, letter.function])
                 if result[0].startswith("accepted"):
                     accepted[letter.event, letter.target].append(result)
@@ -91,9 +92,10 @@ def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str]) ->
                     unneeded.add(letter.blob)
         left = [*in_queue(storage)] if accepted or unneeded else []
         for letter in left:
-            if earlier := accepted.get((letter.event, letter.function)):
+            earlier = accepted.get((letter.event, letter.function))
+            if earlier and letter.since >= began:
                 earlier.pop()[:] = ["refused again", letter.reason, letter.function]
-        if unneeded and storage.count() <= len(left):  # no other message may refer to them
+        if unneeded and storage.count()[0] <= len(left):  # no other message may refer to them
             for name, etag in unneeded - {letter.blob for letter in left}:
                 with suppress(ResourceNotFoundError, ResourceModifiedError):  # it was written again since
                     storage.oversize.delete_blob(name, etag=etag, **IF_UNCHANGED)
@@ -114,13 +116,13 @@ def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str]) ->
 def _chosen(storage: Storage, options: Namespace) -> Generator[Letter]:
     """Yield the dead letters asked for. Raises OpsError if there are some, but none such."""
     read = chosen = 0
-    total = 0 if options.blobs else storage.count()
+    total = 0 if options.blobs else storage.count()[0]
     size = 1 if options.run is replay and options.yes else 32  # a lease outlasts one post, not 32
     store = in_blobs(storage, options.blobs) if options.blobs else in_queue(storage, size)
     with closing(store) as letters:
         for read, letter in enumerate(letters, 1):
             if (
-                options.id in (None, letter.id, letter.event_id)
+                (letter.id.startswith(options.id or "") or letter.event_id == options.id)
                 and options.reason in (None, letter.reason)
                 and options.function in (None, letter.function)
             ):

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -44,8 +44,6 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of it, as JSON where it is any."""
     remove: Callable[[], bool]
     """Removes it for ever. Returns False where another reader had it meanwhile."""
-    may_be_new: bool = False
-    """Whether it may have been written since the first one was received."""
     blob: tuple[str, str] | None = None
     """Name and etag of the blob that its message refers to."""
     event: str | None = None
@@ -61,7 +59,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 def in_queue(storage: Storage, page_size: int = 32) -> Generator[Letter]:
     """Receive the queue's messages by the page. However it ends, what was not removed is visible again."""
-    queue, began, repeated = storage.dead_letters, None, 0
+    queue, repeated = storage.dead_letters, 0
     receipts: dict[str, str] = {}
     pages = queue.receive_messages(messages_per_page=page_size, visibility_timeout=LEASE_SECONDS).by_page()
     try:
@@ -72,15 +70,13 @@ def in_queue(storage: Storage, page_size: int = 32) -> Generator[Letter]:
             repeated = 0 if new else repeated + len(messages)
             if repeated > len(receipts):
                 break
-            began = began or messages[0].next_visible_on - timedelta(seconds=LEASE_SECONDS)
-            for message in (each for each in new if each.inserted_on <= began):  # in whole seconds
+            for message in new:
                 document = message.content.encode()
                 with suppress(ValueError):
                     document = base64.b64decode(document, validate=True)
                 yield Letter(
                     id=message.id,
                     since=message.inserted_on,
-                    may_be_new=message.inserted_on == began,
                     remove=partial(_delete, queue, message.id, receipts),
                     **_read(document, storage.oversize),
                 )
@@ -132,8 +128,7 @@ def _in_blob(blob: BlobClient) -> Generator[Letter]:
         document = b"[" + b",".join(rest) + b"]"
         try:
             if rest:
-                written = blob.upload_blob(document, overwrite=True, etag=etag, **IF_UNCHANGED)
-                etag = written["etag"]
+                etag = blob.upload_blob(document, overwrite=True, etag=etag, **IF_UNCHANGED)["etag"]
             else:
                 blob.delete_blob(etag=etag, **IF_UNCHANGED)
         except (ResourceModifiedError, ResourceNotFoundError):
