@@ -79,7 +79,7 @@ class EventGrid:
     async def stop(self) -> None:
         """Give up what is on its way, and say so."""
         if self._tasks:
-            self.journal.report(f"Event Grid: gave up {self.undelivered} events that were not delivered yet")
+            self.journal.report(f"Event Grid: events not delivered before the end: {self.undelivered}")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

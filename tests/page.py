@@ -138,6 +138,18 @@ async def test_an_event_is_beside_its_outcome(site: Site, page: Page) -> None:
     await expect(page.get_by_role("region", name="Event").locator(".moved").first).to_be_visible()
 
 
+async def test_equal_versions_are_no_rename(site: Site, page: Page) -> None:
+    """A data version of 1.0 is not where the version of CloudEvents is from."""
+    delivery = site.stack.event_grid.send(json.dumps(sms("version-1", dataVersion="1.0")), "sms")
+    await choose(page, delivery.number)
+
+    await expect(
+        page.get_by_role("region", name="Event").locator(".left-out", has_text='"dataVersion"')
+    ).to_be_visible()
+    specversion = page.get_by_role("region", name="Outcome").locator("div", has_text='"specversion": "1.0"')
+    await expect(specversion).to_have_class("inferred")
+
+
 async def test_it_tells_what_happened(site: Site, page: Page) -> None:
     """The subscription, each attempt, where the outcome is, and the reason where there is none."""
     await choose(page, site.publish(sms("story-1")))
@@ -201,35 +213,40 @@ async def test_what_cannot_be_sent_is_said(page: Page) -> None:
 
 
 async def test_an_event_is_sent_again_after_a_change(site: Site, page: Page) -> None:
-    """The page says whether the reason is the same, whether it is fixed, and how the outcomes differ."""
+    """The page says whether the reason is the same, whether it is fixed, and how like outcomes differ."""
     code = site.folder / "functions" / "sms.py"
     before = code.read_text()
     broken = before.replace("from shared.", "from shared.handling import RejectEvent\nfrom shared.", 1)
     head, _, rest = broken.partition("async def received(")
     signature, _, body = rest.partition("\n    ")
-    code.write_text(f"{head}async def received({signature}\n    raise RejectEvent('not today')\n    {body}")
+    rejecting = f"{head}async def received({signature}\n    raise RejectEvent('not today')\n    {body}"
+    code.write_text(rejecting)
     await send(page, json.dumps(sms("again-1")))
     await expect(page.locator(".story")).to_contain_text("not today")
     await page.keyboard.press("r")
     verdict = page.locator(".verdict")
     await expect(verdict).to_contain_text("The same reason as before")
+    code.write_text(rejecting.replace("not today", "nor tomorrow"))
+    await page.keyboard.press("r")
+    await expect(verdict).to_contain_text("Another reason. Before: dead-lettered (rejected: not today).")
+    await expect(verdict.get_by_role("listitem")).to_have_text('data.detail: "not today" → "nor tomorrow"')
     code.write_text(before)
     await page.keyboard.press("r")
 
-    await expect(verdict).to_contain_text("Fixed: it was dead-lettered")
-    await expect(verdict).to_contain_text('type: "acs.dead-letter" → "acs.sms.received"')
+    await expect(verdict).to_contain_text("Fixed. Before: dead-lettered (rejected: nor tomorrow).")
+    await expect(verdict.get_by_role("listitem")).to_have_count(0)
 
 
 async def test_what_is_broken_is_retried(page: Page) -> None:
     """A failing function is retried when Event Grid's time says, and then the event is written."""
-    await page.get_by_label("What to break").select_option("the function fails")
-    await page.get_by_label("For how long").select_option("1 attempt")
+    await page.get_by_label("Fault").select_option("the function fails")
+    await page.get_by_label("for", exact=True).select_option("1 attempt")
     await page.get_by_role("button", name="Break", exact=True).click()
     await expect(page.locator(".notice")).to_be_visible()
     await send(page, json.dumps(sms("break-1")))
     story = page.locator(".story")
     await expect(story).to_contain_text("Attempt 2 comes at")
-    await page.get_by_label("Event Grid time").select_option("3600")
+    await page.get_by_label("Event Grid's waits").select_option("3600")
 
     await expect(story).to_contain_text("Attempt 1 answered 500")
     await expect(story).to_contain_text("broken on purpose: the function fails")
@@ -253,17 +270,19 @@ async def test_the_next_attempt_has_its_number(site: Site, page: Page) -> None:
 
 async def test_what_stays_broken_is_dead_lettered(page: Page) -> None:
     """Until it is mended: after a day of Event Grid's time, which is seconds, it gives up."""
-    await page.get_by_label("Event Grid time").select_option("20000")
-    await page.get_by_label("What to break").select_option("the function fails")
-    await page.get_by_label("For how long").select_option("until mended")
+    await page.get_by_label("Event Grid's waits").select_option("20000")
+    await page.get_by_label("Fault").select_option("the function fails")
+    await page.get_by_label("for", exact=True).select_option("until mended")
     await page.get_by_role("button", name="Break", exact=True).click()
     await expect(page.get_by_role("button", name="Mend")).to_be_visible()
     await send(page, json.dumps(sms("dead-1")))
+    await expect(page.get_by_text("None yet.")).to_be_visible()
     await expect(page.locator(".story")).to_contain_text("Dead-lettered by Event Grid", timeout=20_000)
+    await expect(page.locator(".story")).to_contain_text("because the event was too old (TimeToLiveExceeded)")
     await page.get_by_role("button", name="Mend").click()
     await page.keyboard.press("r")
 
-    await expect(page.locator(".verdict")).to_contain_text("Fixed: it was undelivered (TimeToLiveExceeded)")
+    await expect(page.locator(".verdict")).to_contain_text("Fixed. Before: undelivered (TimeToLiveExceeded).")
 
 
 async def test_the_status_is_honest(site: Site, page: Page) -> None:

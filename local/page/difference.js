@@ -16,10 +16,11 @@ export function lines(event, outcome) {
     }
   };
   take((one, path) => one === path, "kept");
-  take((one, path) => parent(one).toLowerCase() === parent(path).toLowerCase() && one.toLowerCase() === path.toLowerCase(), "renamed");
-  take((one, path) => parent(one).toLowerCase() === parent(path).toLowerCase(), "renamed");
+  const isTelling = (...paths) => !paths.some((path) => /version$/i.test(path)); // versions are equal by chance
+  take((one, path) => one.toLowerCase() === path.toLowerCase(), "renamed");
+  take((one, path) => isTelling(one, path) && parent(one).toLowerCase() === parent(path).toLowerCase(), "renamed");
   take((one, path) => last(one).toLowerCase() === last(path).toLowerCase(), "moved");
-  take((one, path) => typeof found.get(path) === "string" && found.get(path).length > 3, "moved");
+  take((one, path) => isTelling(one, path) && found.get(path).length > 3, "moved");
   for (const path of found.keys()) if (!notes.has(path)) notes.set(path, { kind: "inferred", note: "inferred" });
   const sides = new Map([...old.keys()].map((path) => {
     const kind = outcome === undefined ? "kept" : used.get(path) ?? "left-out";
@@ -39,7 +40,8 @@ export function compare(one, other) {
     .map((path) => `${path}: ${old.has(path) ? old.get(path) : "absent"} → ${now.has(path) ? now.get(path) : "absent"}`);
 }
 
-function parse(text) {
+// Returns what a text is as JSON, or undefined.
+export function parse(text) {
   try {
     return JSON.parse(text);
   } catch {

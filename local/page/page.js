@@ -1,7 +1,7 @@
 // The page of the local stack: each event beside what became of it. The API is that of local/page.py.
 import { repeat } from "./lit-html/directives/repeat.js";
 import { html, nothing, render } from "./lit-html/lit-html.js";
-import { compare, lines } from "./difference.js";
+import { compare, lines, parse } from "./difference.js";
 
 const CUT = 65_536; // characters of a text that are shown unless all of it is asked for
 
@@ -185,6 +185,12 @@ const faults = {
   "storage-503": "storage answers 503", "storage-hangs": "storage hangs", "storage-away": "storage is away",
   "function-fails": "the function fails",
 };
+const noOutcome = { ignored: "None: the handler returned nothing.", delivering: "None yet.", retrying: "None yet." };
+const gaveUp = { TimeToLiveExceeded: "because the event was too old", MaxDeliveryAttemptsExceeded: "after the last attempt" };
+function why({ fate: end, reason }) {
+  if (end !== "undelivered") return reason;
+  return `Event Grid gave up, ${gaveUp[reason] ?? "because it does not retry this answer"} (${reason})`;
+}
 
 const fate = (value) => html`<span class="fate ${value}">${label(value)}</span>`;
 
@@ -197,11 +203,11 @@ function header() {
       ${!state.connected ? "not connected" : status?.error ? "the app does not load" : "connected"}
     </span>
     <form class="group push" @submit=${breakIt}>
-      <label class="hidden" for="fault">What to break</label>
+      <label for="fault">Fault</label>
       <select id="fault" name="fault">
         ${Object.entries(faults).map(([key, text]) => html`<option value=${key}>${text}</option>`)}
       </select>
-      <label class="hidden" for="attempts">For how long</label>
+      <label for="attempts">for</label>
       <select id="attempts" name="attempts">
         ${[["1", "1 attempt"], ["3", "3 attempts"], ["10", "10 attempts"], ["", "until mended"]]
           .map(([value, text]) => html`<option value=${value}>${text}</option>`)}
@@ -209,10 +215,10 @@ function header() {
       <button>Break</button>
     </form>
     <span class="group">
-      <label class="hidden" for="speed">Event Grid time</label>
+      <label for="speed">Event Grid's waits</label>
       <select id="speed" @change=${(event) => control("time-scale", Number(event.target.value))}>
         ${[...new Set([1, 60, 3600, 20000, status?.time_scale ?? 1])].sort((a, b) => a - b)
-          .map((scale) => html`<option value=${scale} ?selected=${scale === status?.time_scale}>Event Grid × ${scale.toLocaleString("en")}</option>`)}
+          .map((scale) => html`<option value=${scale} ?selected=${scale === status?.time_scale}>${scale === 1 ? "as in Azure" : `÷ ${scale.toLocaleString("en")}`}</option>`)}
       </select>
     </span>
     <button class="main" @click=${() => open()}>Send <kbd>s</kbd></button>`;
@@ -305,7 +311,7 @@ function story(detail) {
       ${attempts}
       ${detail.next_at ? html`<li class="warn">Attempt ${detail.attempts.length + 1} comes at <strong>${time(detail.next_at)}</strong></li>` : nothing}
       ${detail.written.map((written) => html`<li class="good">${detail.fate === "undelivered" ? "Dead-lettered by Event Grid in" : "In"} <strong>${written.place}</strong> <span class="soft">${written.place.includes("/") ? "blob" : "queue"}, ${bytes(written.document)}</span></li>`)}
-      ${detail.reason ? html`<li class="warn"><strong>${label(detail.fate)}</strong>: ${detail.reason}</li>` : nothing}
+      ${detail.reason ? html`<li class="warn"><strong>${label(detail.fate)}</strong>: ${why(detail)}</li>` : nothing}
     </ol>`;
 }
 
@@ -316,16 +322,16 @@ function outcome(delivery) {
 
 function verdict() {
   const { detail, before } = state;
-  if (!before || ["delivering"].includes(detail.fate)) return nothing;
-  const was = before.fate === "retrying" || before.reason ? `${label(before.fate)} (${before.reason || "no reason"})` : label(before.fate);
-  const [old, now] = [outcome(before), outcome(detail)];
+  if (!before || detail.fate === "delivering") return nothing;
+  const was = `Before: ${label(before.fate)}${before.reason && ` (${before.reason})`}.`;
+  const [old, now] = [outcome(before)?.document, outcome(detail)?.document];
   let [kind, text] = ["", ""];
-  if (detail.fate === "written" && before.fate !== "written") [kind, text] = ["fixed", `Fixed: it was ${was}.`];
+  if (detail.fate === "written" && before.fate !== "written") [kind, text] = ["fixed", `Fixed. ${was}`];
   else if (detail.reason && detail.reason === before.reason) text = "The same reason as before.";
-  else if (detail.reason && before.reason) text = `Another reason. It was ${was}.`;
-  else if (detail.fate !== before.fate) [kind, text] = ["worse", `Different: it was ${was}.`];
-  else text = old?.document === now?.document ? "The same outcome, byte for byte." : "The outcome is different.";
-  const changes = old && now && old.document !== now.document ? compare(old.document, now.document) : [];
+  else if (detail.reason && before.reason) text = `Another reason. ${was}`;
+  else if (detail.fate !== before.fate) [kind, text] = ["worse", `Different. ${was}`];
+  else text = old === now ? "The same outcome, byte for byte." : "The outcome is different.";
+  const changes = detail.fate === before.fate && old && now ? compare(old, now) : [];
   return html`
     <div class="verdict ${kind}">
       <strong>${text}</strong> Compared with the delivery at <button @click=${() => select(before.number)}>${time(before.at)}</button>
@@ -356,31 +362,23 @@ function details() {
       <div class="head">
         <h2>${name(detail.type)}</h2>${fate(detail.fate)}
         <span class="push">
-          <button @click=${() => open(pretty(detail.event))}>Edit and send</button>
+          <button @click=${() => open(JSON.stringify(parse(detail.event), null, 2) ?? detail.event)}>Edit and send</button>
           <button @click=${sendAgain}>Send again <kbd>r</kbd></button>
         </span>
       </div>
       ${story(detail)}
       ${verdict()}
       <div class="legend" aria-hidden="true">
-        ${[["renamed", "renamed"], ["moved", "moved"], ["inferred", "inferred"], ["", "kept"], ["left-out", "left out"]]
+        ${[["renamed", "renamed"], ["moved", "moved"], ["inferred", "inferred"], ["kept", "kept"], ["left-out", "left out"]]
           .map(([kind, text]) => html`<span><span class="key ${kind}">■</span> ${text}</span>`)}
       </div>
       ${isLong && !state.whole ? html`<p><button @click=${() => { state.whole = true; draw(); }}>Show all of it</button></p>` : nothing}
       <div class="pair">
-        ${documentOf("Event", left, bytes(detail.event))}
+        ${documentOf("Event, as delivered", left, bytes(detail.event))}
         ${written ? documentOf(detail.fate === "written" ? "Outcome" : "Dead letter", right, `${written.place.split("/")[0]}, ${bytes(written.document)}`)
-          : html`<div class="document"><h3>Outcome</h3><p class="empty">None${detail.fate === "ignored" ? ": the handler returned nothing" : ""}.</p></div>`}
+          : html`<div class="document"><h3>Outcome</h3><p class="empty">${noOutcome[detail.fate] ?? "None."}</p></div>`}
       </div>
     </section>`;
-}
-
-function pretty(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
 }
 
 function dialog() {
