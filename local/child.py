@@ -21,10 +21,7 @@ async def start(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> tuple[Process, bytes]:
-    """Start a child, and return it with what it prints up to a text. Raises LocalError.
-
-    Ctrl-C in the terminal does not reach it.
-    """
+    """Start a child that Ctrl-C does not reach; return it and its output up to a text. Raises LocalError."""
     process = await asyncio.create_subprocess_exec(
         *command, stdin=PIPE, stdout=PIPE, cwd=folder, env=environment, start_new_session=True, limit=2**20
     )

@@ -1,12 +1,14 @@
 """The two schemas in which Event Grid takes and delivers events: its own, and that of CloudEvents 1.0."""
 
-from typing import Annotated, Any, Literal
+import json
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
 type Event = dict[str, Any]
 type Schema = Literal["CloudEventSchemaV1_0", "EventGridSchema"]
+SCHEMAS: tuple[str, ...] = get_args(Schema.__value__)
 
 LOCAL_TOPIC = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
@@ -18,7 +20,7 @@ _Text = Annotated[str, Meta(min_length=1)]
 _Header = Annotated[str, Meta(pattern=r"^[ -~]*\Z")]
 
 
-class _EventGridEvent(Struct, rename="camel"):
+class EventGridEvent(Struct, rename="camel"):
     """What Event Grid requires of an event in its own schema."""
 
     id: _Text
@@ -28,7 +30,7 @@ class _EventGridEvent(Struct, rename="camel"):
     data_version: _Header = ""
 
 
-class _CloudEvent(Struct, rename="camel"):
+class CloudEvent(Struct, rename="camel"):
     """What Event Grid requires of an event in the schema of CloudEvents."""
 
     id: _Text
@@ -49,20 +51,31 @@ _SAME = {
 """Members of an event in Event Grid's schema, and the attributes of CloudEvents that hold the same."""
 
 
-def read_published(body: bytes, content_type: str) -> list[Event]:
-    """Return the events of a publisher's request, with a topic. Raises ValueError for what is none."""
-    form: Any = _CloudEvent if content_type.startswith("application/cloudevents") else _EventGridEvent
+def decoded(text: bytes) -> Any:
+    """Return the value of a JSON text. Raises ValueError, which says where the text is wrong."""
     try:
-        content = msgspec.json.decode(body)
-        if content_type == "application/cloudevents+json":
-            content = [content]
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            json.loads(text)  # whose error has the line and the column
+            raise
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"this is not JSON: {error}") from None
+
+
+def read_published(content: Any, content_type: str) -> list[Event]:
+    """Return the events of a publisher's request, with a topic. Raises ValueError for what is none."""
+    form: Any = CloudEvent if content_type.startswith("application/cloudevents") else EventGridEvent
+    if content_type == "application/cloudevents+json":
+        content = [content]
+    try:
         msgspec.convert(content, Annotated[list[form], Meta(min_length=1)])
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ValueError(f"The body is not an array of events in this schema: {error}") from None
-    if form is _EventGridEvent:
+    except msgspec.ValidationError as error:
+        raise ValueError(f"not an array of {form.__name__} objects: {error}") from None
+    if form is EventGridEvent:
         return [{"topic": LOCAL_TOPIC} | event for event in content]
     if not all(map(is_cloudevent, content)):
-        raise ValueError("A CloudEvent has no `eventType`.")
+        raise ValueError("a CloudEvent has no `eventType`")
     return list(content)
 
 

@@ -23,7 +23,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFo
 from azure.storage.blob.aio import BlobServiceClient
 
 from local import web_server
-from local.event_schemas import Event, converted, is_cloudevent, read_published, type_of
+from local.event_schemas import Event, converted, decoded, is_cloudevent, read_published, type_of
 from local.host_json import compact
 from local.journal import HEADER, Delivery, Journal
 from local.subscriptions import DELIVERED, NEVER_RETRIED, OUTCOMES, Subscription, retry_delay
@@ -222,7 +222,7 @@ async def serving(
         async def publish(request: web.Request) -> web.Response:
             body = await request.read()
             try:
-                grid.publish(read_published(body, request.content_type))
+                grid.publish(read_published(decoded(body), request.content_type))
             except ValueError as error:
                 journal.report(printable(f"400 {request.method} {request.path}: {error}"))
                 return web.json_response({"error": {"code": "BadRequest", "message": str(error)}}, status=400)

@@ -10,11 +10,12 @@ from aiohttp import web
 from azure.storage.queue.aio import QueueServiceClient
 
 from local.azurite import NODE_MODULES
-from local.event_schemas import Schema, converted, is_cloudevent, read_published
+from local.event_schemas import SCHEMAS, Schema, converted, decoded, is_cloudevent, read_published
 from local.eventgrid import EventGrid
-from local.journal import Broken, Delivery, TimeScale
+from local.journal import FAULTS, Broken, Delivery, TimeScale
 from local.reloading import ReloadingWorker
 from local.sending import ALL_SAMPLES
+from local.web_server import check
 
 _LIT = ("lit-html.js", "directive.js", "directive-helpers.js", "directives/repeat.js")
 FOLDER = Path(__file__).parent / "page"
@@ -31,17 +32,17 @@ def routes(
     grid: EventGrid, workers: ReloadingWorker | None, connection_string: str, queues: Sequence[str]
 ) -> list[web.RouteDef]:
     """Return the routes of the page and its API; `workers` is None where another host runs the app."""
+    faults = [fault for fault in FAULTS if workers or fault != "function-fails"]
 
     async def file(request: web.Request) -> web.FileResponse:
         return web.FileResponse(FILES[request.path], headers=_HEADERS)
 
     async def events(request: web.Request) -> web.Response:
         """Answer the last deliveries, newest first, whose fields have the values of the query."""
-        found = [
-            delivery
-            for delivery in reversed(grid.journal.deliveries.values())
-            if all(str(getattr(delivery, name, "")) == value for name, value in request.query.items())
-        ]
+        check("parameter", request.query, Delivery.__struct_fields__)
+        found = list(reversed(grid.journal.deliveries.values()))
+        for name, value in request.query.items():
+            found = [delivery for delivery in found if str(getattr(delivery, name)) == value]
         return web.json_bytes_response(found, dumps=msgspec.json.encode)
 
     async def stream(request: web.Request) -> web.StreamResponse:
@@ -79,35 +80,34 @@ def routes(
         """Send events, break something or set the time scale. Waits for the results if the query says so."""
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="send JSON, with content-type: application/json")
+        check("parameter", request.query, ("wait", "direct", "function", "schema"))
+        check("schema", request.query.getall("schema", []), SCHEMAS)
         body, found = await request.read(), list[Delivery]()
         try:
             match request.match_info["action"]:
                 case "send":
                     found = send(body, request.query)
                 case "break":
-                    break_(msgspec.json.decode(body, type=Broken))
+                    broken = msgspec.convert(decoded(body), Broken)
+                    check("fault", [] if broken.fault is None else [broken.fault], faults)
+                    grid.journal.broken = broken
                 case _:
-                    grid.time_scale = msgspec.json.decode(body, type=TimeScale)
-        except (ValueError, RecursionError) as error:
-            raise web.HTTPBadRequest(text=f"the body is not JSON of the right form: {error}") from None
+                    grid.time_scale = msgspec.convert(decoded(body), TimeScale)
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
         while "wait" in request.query and any(delivery.fate == "delivering" for delivery in found):
             await grid.journal.changed.wait()
         return web.json_bytes_response(found, dumps=msgspec.json.encode)
-
-    def break_(broken: Broken) -> None:
-        if broken.fault == "function-fails" and workers is None:
-            raise web.HTTPBadRequest(text="another host runs the functions")
-        grid.journal.broken = broken
 
     def send(body: bytes, query: Mapping[str, str]) -> list[Delivery]:
         """Send events to Event Grid, or straight to their functions, or any text to one that is named."""
         if function := query.get("function"):
             return [grid.send(body.decode(errors="replace"), function)]
-        content = msgspec.json.decode(body)
+        content = decoded(body)
         events = content if isinstance(content, list) else [content]
         is_cloud = all(isinstance(event, dict) and is_cloudevent(event) for event in events)
         form = "application/cloudevents-batch+json" if is_cloud else "application/json"
-        events = read_published(msgspec.json.encode(events), form)
+        events = read_published(events, form)
         if schema := query.get("schema"):
             events = [converted(event, msgspec.convert(schema, Schema)) for event in events]
         return grid.publish(events, direct="direct" in query)

@@ -5,9 +5,6 @@ import socket
 
 HOST = "127.0.0.1"
 
-# Not the default generator: processes that seed it alike would choose the same ports.
-_RANDOM = random.SystemRandom()
-
 
 def is_taken(port: int) -> bool:
     """Tell whether something else listens on this port."""
@@ -20,7 +17,8 @@ def is_taken(port: int) -> bool:
 
 def free_block(length: int) -> int:
     """Return the first of so many successive free ports, below those that outgoing connections are given."""
+    generator = random.SystemRandom()  # processes that seed the default one alike would choose the same
     while True:
-        first = _RANDOM.randrange(12_000, 32_000 - length)
+        first = generator.randrange(12_000, 32_000 - length)
         if not any(is_taken(port) for port in range(first, first + length)):
             return first

@@ -109,10 +109,7 @@ class ReloadingWorker:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Replace the worker soon after the code changes, and end it when the context ends.
-
-        A mistake then shows before the next event.
-        """
+        """Replace the worker soon after the code changes, not at the next event, until the context ends."""
         watcher = asyncio.create_task(self._watch())
         try:
             yield

@@ -29,10 +29,7 @@ def text_of(name: str) -> str:
 
 
 async def send(port: int, name: str, text: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Send a text by the API of the stack whose page is on a port, and return its deliveries.
-
-    Errors call the text by its name. Raises LocalError.
-    """
+    """Send a named text by the API of the page on a port, and return its deliveries. Raises LocalError."""
     endless = aiohttp.ClientTimeout(total=None)  # a handler may be at a breakpoint
     body, headers = BytesIO(text.encode()), {"Content-Type": "application/json"}
     try:

@@ -104,8 +104,7 @@ async def running(
 
 def _require_free_ports(port: int, event_grid_port: int, storage_port: int) -> None:
     wanted = [("--port", port), ("--event-grid-port", event_grid_port)]
-    if storage_port:
-        wanted += [("--storage-port", storage_port + offset) for offset in range(3)]
+    wanted += [("--storage-port", storage_port and storage_port + offset) for offset in range(3)]
     used = set[int]()
     for option, number in wanted:
         if number and (number in used or ports.is_taken(number)):

@@ -47,10 +47,7 @@ class Subscription(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     name: str
     function: str
     included_event_types: Mapping[Literal["always", "user", "thread", "retired"], Sequence[str]]
-    """Event types by chat level. A deployment includes `always` and the level or levels that it is set to.
-
-    It never includes `retired`: the app still accepts these types, but ACS no longer publishes them.
-    """
+    """By the chat level of a deployment; none includes `retired`, which ACS no longer publishes."""
     subject_begins_with: str
     subject_ends_with: str
     event_delivery_schema: Schema
@@ -77,10 +74,7 @@ class _File[Entry](msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load(project_dir: Path) -> list[Subscription]:
-    """Return the project's subscriptions, or none if it has no such file. Raises LocalError.
-
-    The default name of a subscription is that of its function, with dashes for underscores.
-    """
+    """Return the project's subscriptions, or none without the file. Raises LocalError."""
     file = project_dir / FILE
     try:
         content = msgspec.json.decode(file.read_bytes(), type=_File[dict[str, Any]])

@@ -1,6 +1,6 @@
 """Serves HTTP on this machine, to its own programs alone."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -23,20 +23,25 @@ def application(
     async def refuse(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        text = None
-        if reason := _foreign(request):
-            status, text = 403, reason
-        else:
+        status, reason = 403, _foreign(request)
+        if reason is None:
             try:
                 return await handler(request)
             except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
                 status, reason = 404, use
         report(printable(f"{status} {request.method} {request.path}: {reason}"))
-        return web.Response(status=status, text=text)
+        return web.Response(status=status, text=reason if status == 403 else None)
 
     served = web.Application(client_max_size=body_limit, middlewares=[refuse])
     served.add_routes(routes)
     return served
+
+
+def check(what: str, given: Iterable[str], valid: Sequence[str]) -> None:
+    """Raise HTTPBadRequest, which names what is valid, if something that is given is not."""
+    for value in given:
+        if value not in valid:
+            raise web.HTTPBadRequest(text=f"unknown {what} {value!r}: use one of {', '.join(valid)}")
 
 
 @asynccontextmanager
@@ -66,8 +71,7 @@ def _foreign(request: web.Request) -> str | None:
     if request.host.rpartition(":")[0] not in _HOST_NAMES and request.host not in _HOST_NAMES:
         return f"the host {request.host!r} is not this machine: use {HOST} or localhost"
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site is None and origin not in (None, f"http://{request.host}"):
-        site = "cross-site"
-    if site not in (None, "same-origin", "none") and request.method != "OPTIONS":
+    is_own = site in ("same-origin", "none") if site else origin in (None, f"http://{request.host}")
+    if not is_own and request.method != "OPTIONS":
         return f"a web page from {origin or 'another site'} may not send requests to this port"
     return None

@@ -123,10 +123,7 @@ class TestCommandLine:
         ("command", "expected"),
         [
             ("", "up send"),
-            (
-                "up",
-                "--no-samples --func --port --storage-port --event-grid-port --time-scale --data-dir",
-            ),
+            ("up", "--no-samples --func --port --storage-port --event-grid-port --time-scale --data-dir"),
             ("send", "--cloudevents --direct --function --no-wait --json --event-grid-port sms-received"),
         ],
     )
@@ -379,7 +376,7 @@ class TestSend:
     @pytest.mark.parametrize(
         ("text", "options", "reason"),
         [
-            ("", "", "is not JSON"),
+            ("", "", "event.json (0 characters): this is not JSON: Expecting value: line 1 column 1"),
             ("[" * 100_000, "", "is not JSON"),
             ("[]", "", "`array` of length >= 1"),
             ('{"eventType": "Microsoft.Communication.SMSReceived"}', "", "`id`"),

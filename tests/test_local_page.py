@@ -40,7 +40,9 @@ async def test_events_come_with_their_outcomes(http: aiohttp.ClientSession) -> N
     """What was sent is found by a field, with the outcome that storage took."""
     await send(http, sample("sms-received") | {"id": "api-1"})
     await send(http, sample("sms-received") | {"id": "api-2"})
-    async with http.get("/api/events", params={"id": "api-1"}) as answer:
+    async with http.get("/api/events?ide=api-1") as answer:
+        assert (400, "unknown parameter 'ide'") == (answer.status, (await answer.text()).partition(":")[0])
+    async with http.get("/api/events?id=api-1") as answer:
         (found,) = await answer.json()
 
     assert ("written", "sms", "sms") == (found["fate"], found["function"], found["subscription"])
@@ -113,34 +115,31 @@ async def test_the_stream_tells_of_changes(http: aiohttp.ClientSession, stack: S
 
 
 @pytest.mark.parametrize(
-    ("headers", "action", "body", "status"),
+    ("headers", "action", "body", "said"),
     [
-        ({"Content-Type": "text/plain"}, "break", '{"fault": "storage-503"}', 415),
-        ({"Sec-Fetch-Site": "same-site"}, "break", '{"fault": "storage-503"}', 403),
-        ({"Origin": "http://localhost:1"}, "break", '{"fault": "storage-503"}', 403),
-        ({"Host": "example.com"}, "break", '{"fault": "storage-503"}', 403),
-        ({}, "break", '{"fault": "other"}', 400),
-        ({}, "break", '{"fault": "storage-503", "attempts": 0}', 400),
-        ({}, "time-scale", "0", 400),
-        ({}, "send", "{", 400),
-        ({}, "send", "[" * 10_000, 400),
-        ({}, "send?schema=other", json.dumps(sample("sms-received")), 400),
+        ({"Content-Type": "text/plain"}, "time-scale", "2", "415 send JSON"),
+        ({"Sec-Fetch-Site": "same-site"}, "time-scale", "2", "403 a web page from another site"),
+        ({"Origin": "http://localhost:1"}, "time-scale", "2", "403 a web page from http://localhost:1"),
+        ({"Host": "example.com"}, "time-scale", "2", "403 the host 'example.com'"),
+        ({}, "break", '{"fault": "other"}', "400 unknown fault 'other': use one of storage-503, storage-"),
+        ({}, "break", '{"fault": "storage-503", "attempts": 0}', "400 Expected `int` >= 1"),
+        ({}, "time-scale", "0", "400 Expected `float` > 0"),
+        ({}, "send", '{"id"\n: }', "400 this is not JSON: Expecting value: line 2 column 3"),
+        ({}, "send", "[" * 10_000, "400 this is not JSON"),
+        ({}, "send?schema=other", "{}", "400 unknown schema 'other': use one of CloudEventSchemaV1_0, "),
+        ({}, "send?shema=other", "{}", "400 unknown parameter 'shema': use one of wait, direct"),
     ],
 )
 async def test_a_change_needs_the_same_origin_and_json(
-    headers: Mapping[str, str], action: str, body: str, status: int, http: aiohttp.ClientSession, stack: Stack
+    headers: Mapping[str, str], action: str, body: str, said: str, http: aiohttp.ClientSession, stack: Stack
 ) -> None:
-    """A page from elsewhere changes nothing, nor does what is not understood."""
-    before = set(stack.event_grid.journal.deliveries)
+    """A page from elsewhere changes nothing, nor does what is not understood, and the answer says why."""
+    grid, before = stack.event_grid, set(stack.event_grid.journal.deliveries)
     headers = {"Content-Type": "application/json", **headers}
     async with http.post(f"/api/{action}", data=body, headers=headers) as answer:
-        assert status == answer.status
+        assert f"{answer.status} {await answer.text()}".startswith(said)
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
-    assert (Broken(), 1, before) == (
-        stack.event_grid.journal.broken,
-        stack.event_grid.time_scale,
-        set(stack.event_grid.journal.deliveries),
-    )
+    assert (Broken(), 1, before) == (grid.journal.broken, grid.time_scale, set(grid.journal.deliveries))
 
 
 @pytest.mark.parametrize("path", ["/", "/page.js", "/lit-html/lit-html.js"])
