@@ -370,7 +370,7 @@ function details() {
       ${verdict()}
       <div class="legend" aria-hidden="true">
         ${[["renamed", "renamed"], ["moved", "moved"], ["inferred", "inferred"], ["kept", "kept"], ["left-out", "left out"]]
-          .map(([kind, text]) => html`<span><span class="key ${kind}">■</span> ${text}</span>`)}
+          .map(([kind, text]) => html`<span><span class="key ${kind}">${kind === "left-out" ? "□" : "■"}</span> ${text}</span>`)}
       </div>
       ${isLong && !state.whole ? html`<p><button @click=${() => { state.whole = true; draw(); }}>Show all of it</button></p>` : nothing}
       <div class="pair">
