@@ -17,8 +17,7 @@ from ops.letters import in_blobs
 
 def run(storage: Storage, options: Namespace) -> int:
     """Check storage, permissions, queues and the app. Nothing is changed. A failure comes with its cure."""
-    names = storage.settings.queues
-    app = {f"function {name}": partial(_function, storage, options.to, name) for name in names}
+    app = {f"function {name}": partial(_function, storage, options, name) for name in storage.settings.queues}
     rows = [*_rows(storage, _storage(storage, options.blobs)), *_rows(storage, app)]
     terminal.show(rows, as_json=options.json)
     return int(any(row["result"] == "failed" for row in rows))
@@ -87,7 +86,7 @@ def _permitted(call: Callable[..., object], *arguments: Any, **options: Any) -> 
             raise
 
 
-def _function(storage: Storage, url: str | None, name: str) -> None:
+def _function(storage: Storage, options: Namespace, name: str) -> None:
     """Validate a function as a new event subscription does: it is not run."""
-    with closing(Endpoint(storage, url)) as app:
+    with closing(Endpoint(storage, options.to)) as app:
         app.post("SubscriptionValidation", name, '[{"data": {"validationCode": "check"}}]', 200)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 from azure.storage.blob import BlobServiceClient
@@ -22,7 +22,6 @@ IF_UNCHANGED: dict[str, Any] = {"match_condition": MatchConditions.IfNotModified
 
 _WAITS: dict[str, Any] = {"retry_total": 2, "initial_backoff": 1, "connection_timeout": 5, "read_timeout": 20}
 _ROLES = "Storage Queue Data Contributor and Storage Blob Data Contributor"
-_KEY = "EVENTGRID_KEY should be the system key eventgrid_extension"
 
 
 class OpsError(Exception):
@@ -48,6 +47,7 @@ class Storage(AbstractContextManager["Storage"]):
                     self.blobs = BlobServiceClient(identity.require_blob_service_uri(), login, **_WAITS)
         except ValueError as error:
             raise OpsError(f"OutcomesStorage is wrong: {error}") from None
+        self.is_local = urlsplit(self.queues.url).hostname in ("127.0.0.1", "localhost", "::1")
         self.has_key = isinstance(settings.storage, ConnectionStringStorage)
         self.dead_letters = self.queues.get_queue_client(settings.dead_letter_queue)
         self.oversize = self.blobs.get_container_client(settings.oversize_container)
@@ -73,8 +73,10 @@ class Storage(AbstractContextManager["Storage"]):
             return str(error)
         if getattr(error, "error_code", "") == "AuthorizationPermissionMismatch":
             return f"Your login lacks the roles {_ROLES}, or the signature lacks a permission."
-        if isinstance(error, ClientAuthenticationError) and error.response is None:
+        if isinstance(error, HttpResponseError) and error.response is None:
             return "Cannot sign in to storage: is OutcomesStorage right, or is `az login` needed?"
+        if self.is_local and not isinstance(error, HttpResponseError):
+            return "Storage could not be reached: start the local stack with `make run`."
         return describe(error, self.settings.storage)
 
 
@@ -83,7 +85,7 @@ class Endpoint:
 
     def __init__(self, storage: Storage, url: str | None) -> None:
         """Take the app on this machine if no URL is given and storage is there too. Raises OpsError."""
-        if url is None and urlsplit(storage.queues.url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        if url is None and not storage.is_local:
             raise OpsError("storage is not on this machine: say with --to where the app is")
         key = os.environ.get("EVENTGRID_KEY", "").strip()
         if not (key.isascii() and key.isprintable()):
@@ -104,8 +106,8 @@ class Endpoint:
             _, _, cause = str(error).rpartition(": ")  # what is before it names the host again
             raise OpsError(f"cannot reach {self.url}: {cause}") from None
         if status not in expected:
-            missing = f"there is no function {function}. Is the app deployed, and does it start?"
-            cures = {401: _KEY, 403: _KEY, 404: missing}
+            cures = dict.fromkeys((401, 403), "EVENTGRID_KEY should be the system key eventgrid_extension")
+            cures[404] = f"there is no function {function}. Is the app deployed, and does it start?"
             cure = cures.get(status, f"it should be {expected[0]}. Is the app running?")
             raise OpsError(f"{self.url} answered {status}: {cure}")
         return status

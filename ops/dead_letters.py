@@ -15,7 +15,7 @@ from ops.letters import Letter, in_blobs, in_queue
 from shared.payloads import PAYLOADS
 from shared.telemetry import harmless_id
 
-_COLUMNS = ("id", "reason", "function", "event_id", "event_type", "since")
+_COLUMNS = ("id", "reason", "function", "event_id", "event_type", "since", "detail")
 _DONE = ("accepted", "purged")
 
 
@@ -92,8 +92,7 @@ def _take(storage: Storage, options: Namespace, act: Callable[[Letter], str]) ->
                     unneeded.add(letter.blob)
         left = [*in_queue(storage)] if accepted or unneeded else []
         for letter in left:
-            earlier = accepted.get((letter.event, letter.function))
-            if earlier and letter.since >= began:
+            if letter.since >= began and (earlier := accepted.get((letter.event, letter.function))):
                 earlier.pop()[:] = ["refused again", letter.reason, letter.function]
         if unneeded and storage.count()[0] <= len(left):  # no other message may refer to them
             for name, etag in unneeded - {letter.blob for letter in left}:

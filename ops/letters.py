@@ -18,7 +18,7 @@ from azure.storage.queue import QueueClient
 from examples.consumer.reading import blob_name
 from ops.connections import IF_UNCHANGED, POST_SECONDS, OpsError, Storage
 from ops.terminal import note
-from shared.envelope import text_at
+from shared.envelope import Reason, text_at
 from shared.outcomes import DEAD_LETTER_TYPE
 from shared.payloads import PAYLOADS
 from shared.settings import QUEUE_SETTINGS
@@ -47,10 +47,10 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     blob: tuple[str, str] | None = None
     """Name and etag of the blob that its message refers to."""
     event: str | None = None
-    """The original event's text."""
     target: str | None = None
     """The function that takes this type of event, or else the one that refused it."""
     reason: str = "unreadable"
+    detail: str | None = None
     function: str = "unknown"
     """The function that refused the event, or that Event Grid could not deliver it to."""
     event_id: str | None = None
@@ -119,7 +119,7 @@ def _in_blob(blob: BlobClient) -> Generator[Letter]:
         events = [bytes(event) for event in msgspec.json.decode(content, type=list[msgspec.Raw])]
     except _UNREADABLE:
         events = [content]
-    etag = download.properties.etag
+    etag, since = download.properties.etag, download.properties.last_modified
 
     def remove(event: bytes) -> bool:
         nonlocal etag, events
@@ -136,7 +136,6 @@ def _in_blob(blob: BlobClient) -> Generator[Letter]:
         events = rest
         return True
 
-    since = download.properties.last_modified
     for event in events:
         digest = hashlib.sha256(event).hexdigest()[:32]
         yield Letter(id=digest, since=since, remove=partial(remove, event), **_read(event))
@@ -154,6 +153,8 @@ def _read(document: bytes, oversize: ContainerClient | None = None) -> dict[str,
         if letter.get("type") == DEAD_LETTER_TYPE:
             event = letter["data"]["original"]
             reason, function = letter["data"]["reason"], letter["data"]["function"]
+            if str(reason) in {*Reason} - {Reason.REJECTED}:  # whose words may quote the event
+                fields["detail"] = letter["data"].get("detail")
         else:
             event = {key: value for key, value in letter.items() if not key.lower().startswith(_ADDED)}
             reason, function = letter.get("deadLetterReason") or letter["deadletterreason"], None

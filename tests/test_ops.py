@@ -250,10 +250,10 @@ class TestQueue:
         await ops.bury(SMS | {"id": f"+{CANARY}", "eventType": f"call\n{CANARY}"})
         foreign = ops.queues.dead_letters()[0]
         foreign["data"] |= {"reason": CANARY, "function": CANARY, "original": {"id": "\ud800"}}
-        ops.send(foreign, CANARY)
+        ops.send(foreign, foreign | {"data": foreign["data"] | {"reason": "rejected"}}, CANARY)
         for form in ([], ["--json"]):
             shown = (await ops.run("dead-letters", "list", *form)).output
-            assert (False, 3) == (CANARY in shown, shown.count("unusual"))
+            assert (False, 1, 4) == (CANARY in shown, shown.count(DETAIL), shown.count("unusual"))
             shown = (await ops.run("dead-letters", "list", "--show-data", *form)).output
             assert (True, True) == (f"+{CANARY}" in shown, rf"call\n{CANARY}" in shown)
 
@@ -360,7 +360,7 @@ class TestFaults:
             assert ops.left() != []
 
     async def test_storage_that_goes_away(self, ops: Ops) -> None:
-        """How far it came is said, and which setting to look at. No blob goes: others may refer to it."""
+        """How far it came is said, and what to start. No blob goes: others may refer to it."""
         await ops.bury(LARGE)
         await ops.bury(*EVENTS[:2])
         deleted: list[str] = []
@@ -375,7 +375,7 @@ class TestFaults:
         assert result.errors.splitlines() == [
             "storage is away: what was received stays hidden for 120 s",
             "1 blobs of removed dead letters are left",
-            "error: Storage could not be reached: is OutcomesStorage right?",
+            "error: Storage could not be reached: start the local stack with `make run`.",
         ]
         assert len(ops.queues.oversize("acs.dead-letter")) == 1
 
@@ -587,8 +587,8 @@ class TestCheck:
         result = await ops.run("check", "--json", "--to", "http://127.0.0.1:9")
         storage, app = result.rows
         assert (1, "storage", "function sms") == (result.code, storage["check"], app["check"])
-        assert "is OutcomesStorage right?" in storage["detail"]
-        assert re.fullmatch(r"cannot reach http://127\.0\.0\.1:9: [^:]+", app["detail"])
+        assert "start the local stack" in storage["detail"]
+        assert re.fullmatch(r"cannot reach http://127\.0\.0\.1:9: [^:(]*Connection refused", app["detail"])
 
     async def test_an_identity(self, ops: Ops) -> None:
         """Without a login the cure is said; an app elsewhere is not taken for the local one."""
