@@ -4,15 +4,16 @@ import azure.functions as func
 
 import shared.sink
 from functions import sms
+from shared.queue_writer import QueueWriter
 
 
-class NullWriter:
+class NullWriter(QueueWriter):
     """Adds no messages."""
 
     def __init__(self, *_: object) -> None:
         """Connect to nothing."""
 
-    async def put(self, *_: object) -> None:
+    async def put(self, queue: str, document: bytes, time_to_live: int) -> None:
         """Write nothing."""
 
 
