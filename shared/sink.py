@@ -42,22 +42,15 @@ class QueueSink:
         # The worker passes on every record; azure-core writes one for each request.
         for name in ("azure.core", "azure.identity", "azure.storage"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        transport = AioHttpTransport(
+        self._transport = AioHttpTransport(
             connection_timeout=3,
             read_timeout=6,
             # Proxies and netrc are looked up for each request, so only where there is a proxy.
             use_env_settings="https" in getproxies(),
         )
-        self._options: dict[str, Any] = {
-            "transport": transport,
-            "retry_total": 3,
-            "initial_backoff": 0,
-            "increment_base": 2,
-            "random_jitter_range": 1,
-        }
         self._identity = Identity.of(settings.storage)
         try:
-            self._writer = QueueWriter(settings.storage, self._identity, transport)
+            self._writer = QueueWriter(settings.storage, self._identity, self._transport)
         except ValueError:
             raise SettingsError("OutcomesStorage names no queue endpoint or key that can be used.") from None
 
@@ -78,7 +71,7 @@ class QueueSink:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._options["transport"].close()
+        await self._transport.close()
         if self._identity is not None:
             await self._identity.close()
 
@@ -124,13 +117,20 @@ class QueueSink:
         from azure.storage.blob.aio import ContainerClient
 
         name = self._settings.oversize_container
+        options: dict[str, Any] = {
+            "transport": self._transport,
+            "retry_total": 3,
+            "initial_backoff": 0,
+            "increment_base": 2,
+            "random_jitter_range": 1,
+        }
         try:
             match self._settings.storage:
                 case ConnectionStringStorage(text):
-                    return ContainerClient.from_connection_string(text, name, **self._options)
+                    return ContainerClient.from_connection_string(text, name, **options)
                 case IdentityStorage() as storage:
                     uri = storage.require_blob_service_uri()
-                    return ContainerClient(uri, name, credential=self._identity, **self._options)
+                    return ContainerClient(uri, name, credential=self._identity, **options)
         except ValueError:
             raise SettingsError("OutcomesStorage should have a BlobEndpoint beside its signature.") from None
 

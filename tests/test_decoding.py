@@ -275,7 +275,7 @@ def test_a_field_may_be_declared_as_optional_in_any_form() -> None:
     """The forms are equal to Python. An object is read as one, whichever form comes first."""
 
     class Card(GaObject, frozen=True, kw_only=True):
-        sent: None | datetime = None  # noqa: RUF036
+        sent: None | datetime = None  # noqa: RUF036 - as a user may write it
 
     class Parcel(Greeted, frozen=True, kw_only=True):
         card: Optional[Card] = None  # noqa: UP045 - as a user may write it
