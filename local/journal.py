@@ -1,9 +1,9 @@
 """The last deliveries, and what became of each: for the terminal, for `send` and for the page."""
 
 import asyncio
-import hashlib
 import time
 from contextlib import suppress
+from hashlib import sha256
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field, json
@@ -133,9 +133,9 @@ class Journal:
         outcome = _members(document)
         outcome_id, source = str(outcome.get("id")), outcome.get("source")
         for delivery in reversed(self.under_way.values()):
-            digest = hashlib.sha256(delivery.event.encode()).hexdigest()[:32]  # in the id of a dead letter
             is_of_event = outcome_id.startswith(f"{delivery.id}:") and source == delivery.source
-            if is_of_event or digest in outcome_id:
+            digest = ":acs.dead-letter:" in outcome_id and sha256(delivery.event.encode()).hexdigest()[:32]
+            if is_of_event or (digest and digest in outcome_id):
                 return delivery
         return None
 
